@@ -1,0 +1,58 @@
+# make demo | test | check | bench | docs. Every target makes the environment it needs first (.venv, and programs
+# from apt-get where that is allowed); a second run finds it in place.
+SHELL := bash
+PY := .venv/bin/python
+HOST ?= 127.0.0.1
+PORT ?= 8000
+ARGS ?=
+# Material for MkDocs prints a notice about its future on every run.
+export NO_MKDOCS_2_WARNING := 1
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test check format bench docs docs-serve clean
+
+help:
+	@echo "make demo    run examples/chat on http://$(HOST):$(PORT)/ (HOST=, PORT=)"
+	@echo "make test    run the test suite (ARGS= goes to pytest)"
+	@echo "make check   lint, formatting, types, architecture, docs"
+	@echo "make format  let ruff format and fix what it can"
+	@echo "make bench   run the dispatch benchmark (ARGS= goes to it)"
+	@echo "make docs    build the documentation into site/"
+
+demo:
+	@scripts/venv.sh demo
+	@echo
+	@echo "  The chat is at http://$(HOST):$(PORT)/ - open it in two tabs. Ctrl-C stops it."
+	@echo
+	@exec $(PY) -m uvicorn examples.chat:app --host $(HOST) --port $(PORT) --ws websockets-sansio --log-level warning
+
+test:
+	@scripts/venv.sh dev
+	@scripts/system.sh redis-server chromium node
+	$(PY) -m pytest $(ARGS)
+
+check:
+	@scripts/venv.sh dev
+	@scripts/system.sh --must node
+	@scripts/check.sh
+
+format:
+	@scripts/venv.sh dev
+	$(PY) -m ruff check --fix .
+	$(PY) -m ruff format .
+
+bench:
+	@scripts/venv.sh dev
+	$(PY) -m benchmarks $(if $(ARGS),$(ARGS),dispatch)
+
+docs:
+	@scripts/venv.sh dev
+	$(PY) -m mkdocs build --strict --quiet
+	@echo "The documentation is in site/index.html"
+
+docs-serve:
+	@scripts/venv.sh dev
+	$(PY) -m mkdocs serve
+
+clean:
+	rm -rf .venv site dist .pytest_cache .mypy_cache .ruff_cache .hypothesis

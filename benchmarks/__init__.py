@@ -1,0 +1,1 @@
+"""What chanx costs, beside hand-written limits. Run with `python -m benchmarks`."""

@@ -1,0 +1,34 @@
+"""`python -m benchmarks COMMAND`: one module of this folder for each command.
+
+A command's module offers `add_arguments(parser)` and `run(arguments) -> int`. It is imported only when its command
+is asked for, so that a benchmark of Redis, say, is no burden for one of dispatch.
+"""
+
+import argparse
+import sys
+from collections.abc import Sequence
+from importlib import import_module
+
+COMMANDS = {
+    "dispatch": "CPU time per message, as a ratio to hand-written limits",
+    "instructions": "machine instructions per message under valgrind, as a ratio to the same limits",
+}
+
+
+def main(argv: Sequence[str]) -> int:
+    parser = argparse.ArgumentParser(prog="python -m benchmarks", description="Benchmarks of chanx.")
+    described = "; ".join(f"{name}: {text}" for name, text in COMMANDS.items())
+    parser.add_argument("command", choices=COMMANDS, help=described)
+    if not argv or argv[0] not in COMMANDS:
+        parser.parse_args(argv)  # prints the help or the error, and exits
+        parser.error("a command is needed")
+    name = argv[0]
+    command = import_module(f"benchmarks.{name}")
+    own = argparse.ArgumentParser(prog=f"python -m benchmarks {name}", description=COMMANDS[name])
+    command.add_arguments(own)
+    status: int = command.run(own.parse_args(argv[1:]))
+    return status
+
+
+if __name__ == "__main__":
+    sys.exit(main(sys.argv[1:]))

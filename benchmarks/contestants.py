@@ -1,0 +1,134 @@
+"""Who runs against whom: heats of contestants that are compared with one another.
+
+A heat is run as a whole, its contestants taking turns, so that what else the machine does falls on all of them alike.
+"""
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from benchmarks import messages
+from benchmarks.frameworks import fastapi_route, starlette_endpoint
+from benchmarks.limits import msgspec_limit, pydantic_limit
+from benchmarks.messages import Family, FamilyName, Handler, family, frames, handlers
+from benchmarks.routers import CONTEXT, FIVE, ONE, THREE, USER, channel, router
+from benchmarks.wire import App, Pause
+
+SIZES = (1, 10, 100, 500)
+LETTER: dict[FamilyName, str] = {"msgspec": "(a)", "pydantic": "(b)"}
+LIMITS: dict[FamilyName, Callable[[Family, dict[type[Any], Handler]], App]] = {
+    "msgspec": msgspec_limit,
+    "pydantic": pydantic_limit,
+}
+TARGETS: dict[FamilyName, float] = {"msgspec": 1.2, "pydantic": 1.15}
+INVALID_TARGET = 1.4
+INVALID = {
+    "wrong shape": messages.WRONG_SHAPE,
+    "unknown action": messages.UNKNOWN_ACTION,
+    "not JSON": messages.NOT_JSON,
+}
+
+
+@dataclass(frozen=True, slots=True)
+class Contestant:
+    """An application and the frames it gets.
+
+    `limit` names the contestant of the same heat that it is divided by; a limit has none. `added_to` names the one
+    that it is compared with by difference, in units of the limit, and then `target` is for that difference.
+    """
+
+    name: str
+    build: Callable[[], App]
+    frames: Sequence[str]
+    limit: str | None = None
+    target: float | None = None
+    added_to: str | None = None
+    pause: Pause | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Heat:
+    """Contestants that take turns."""
+
+    name: str
+    contestants: tuple[Contestant, ...]
+
+
+def types(size: int) -> str:
+    return f"{size} type{'s' * (size > 1)}"
+
+
+def _limit(name: FamilyName, size: int) -> Callable[[], App]:
+    def build() -> App:
+        return LIMITS[name](family(name, size), handlers(family(name, size)))
+
+    return build
+
+
+def _router(name: FamilyName, size: int, parameters: str = "") -> Callable[[], App]:
+    return lambda: router(family(name, size), parameters)
+
+
+def _fastapi() -> App:
+    messages = family("pydantic", 10)
+    return fastapi_route(messages, handlers(messages))
+
+
+def _size(size: int) -> Iterator[Contestant]:
+    """The two limits, one against itself, and chanx, for a union of `size`."""
+    names: tuple[FamilyName, ...] = ("msgspec", "pydantic")
+    for name in names:
+        limit = f"{LETTER[name]}, {types(size)}"
+        yield Contestant(limit, _limit(name, size), frames(size))
+        if name == "msgspec":
+            yield Contestant(f"{limit}, once more", _limit(name, size), frames(size), limit)
+        chanx = f"chanx, {name}, {types(size)}"
+        yield Contestant(chanx, _router(name, size), frames(size), limit, TARGETS[name])
+
+
+def _ten() -> Iterator[Contestant]:
+    """What else is compared at ten types: injection and frameworks."""
+    chanx, limit, texts = "chanx, msgspec, 10 types", "(a), 10 types", frames(10)
+
+    def with_parameters(name: str, parameters: str, target: float | None) -> Contestant:
+        return Contestant(name, _router("msgspec", 10, parameters), texts, limit, target, chanx)
+
+    yield with_parameters("chanx, msgspec, with the context", CONTEXT, 0.1)
+    yield with_parameters("chanx, msgspec, with a dependency of the connection", USER, 0.1)
+    yield with_parameters("chanx, msgspec, with one dependency of the message", ONE, None)
+    yield with_parameters("chanx, msgspec, with three dependencies of the message", THREE, 0.5)
+    yield with_parameters("chanx, msgspec, with five dependencies of the message", FIVE, None)
+    yield Contestant("Starlette endpoint, match", lambda: starlette_endpoint(10), texts, limit)
+    yield Contestant("FastAPI route, pydantic", _fastapi, texts, "(b), 10 types")
+
+
+def _suspended(turn: Pause) -> Iterator[Contestant]:
+    """Frames that do not come, or are not answered, in one go."""
+    limit, texts = "(a), a turn before each frame", frames(10)
+    yield Contestant(limit, _limit("msgspec", 10), texts, pause=turn)
+    yield Contestant("chanx, msgspec, a turn before each frame", _router("msgspec", 10), texts, limit, pause=turn)
+
+    def suspending() -> tuple[Family, dict[type[Any], Handler]]:
+        messages = family("msgspec", 10)
+        return messages, handlers(messages, names={"turn": turn}, body="await turn()")
+
+    limit = "(a), handlers that suspend"
+    yield Contestant(limit, lambda: msgspec_limit(*suspending()), texts)
+    yield Contestant("chanx, msgspec, handlers that suspend", lambda: channel(suspending()[1]), texts, limit)
+
+
+def _invalid(name: FamilyName) -> Iterator[Contestant]:
+    for kind, texts in INVALID.items():
+        limit = f"{LETTER[name]}, {kind}"
+        yield Contestant(limit, _limit(name, 10), texts)
+        yield Contestant(f"chanx, {name}, {kind}", _router(name, 10), texts, limit, INVALID_TARGET)
+
+
+def heats(turn: Pause) -> tuple[Heat, ...]:
+    """Every heat, nothing built yet. `turn` suspends once, and comes back in the event loop's next round."""
+    return (
+        *(Heat(types(size), (*_size(size), *(_ten() if size == 10 else ()))) for size in SIZES),
+        Heat("suspension", tuple(_suspended(turn))),
+        Heat("invalid frames, msgspec", tuple(_invalid("msgspec"))),
+        Heat("invalid frames, pydantic", tuple(_invalid("pydantic"))),
+    )

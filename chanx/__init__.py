@@ -1,0 +1,28 @@
+"""chanx: a declarative, class-free WebSocket router."""
+
+from chanx.context import Context
+from chanx.exceptions import ChanxError, ConfigurationError, ConnectionClosed, Reject
+from chanx.groups.layer import GroupLayer, Publication
+from chanx.groups.memory import MemoryLayer
+from chanx.params import Cookie, Depends, Header, Path, Query
+from chanx.router import Channel
+from chanx.types import Limits, Stats
+
+__all__ = [
+    "Channel",
+    "ChanxError",
+    "ConfigurationError",
+    "ConnectionClosed",
+    "Context",
+    "Cookie",
+    "Depends",
+    "GroupLayer",
+    "Header",
+    "Limits",
+    "MemoryLayer",
+    "Path",
+    "Publication",
+    "Query",
+    "Reject",
+    "Stats",
+]

@@ -1,0 +1,357 @@
+"""From registrations to a plan: flatten the included channels, check everything, generate every call."""
+
+from __future__ import annotations
+
+import inspect
+from collections import defaultdict
+from collections.abc import Callable, Iterator, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any, get_args, get_origin
+
+from chanx import _signature
+from chanx._dispatch import check_message, codec_of, make_peek
+from chanx._inject import Graph, Node
+from chanx._plan import Call, Event, Handler, Hook, Hooks, Plan, Section
+from chanx._signature import Ask, Signature
+from chanx._source import Registration, Source
+from chanx._values import MISSING
+from chanx.codecs.protocol import Codec
+from chanx.exceptions import ConfigurationError
+from chanx.params import Depends
+from chanx.types import place
+
+
+@dataclass(frozen=True, slots=True)
+class _Unit:
+    """One channel at one place of the tree, with what its parents wrap around it."""
+
+    source: Source
+    prefix: str
+    guards: tuple[Depends, ...]
+    tags: tuple[str, ...]
+    middleware: tuple[Registration, ...]
+    errors: tuple[Registration, ...]
+    state: int
+    served: bool
+
+
+@dataclass(slots=True)
+class _Compiler:
+    codecs: tuple[Codec, ...]
+    root: Source
+    graph: Graph
+    states: list[Callable[[], Any] | None]
+    handlers: dict[tuple[Codec, str], dict[type[Any], Handler]] = field(default_factory=lambda: defaultdict(dict))
+    received: dict[str, str] = field(default_factory=dict[str, str])
+    sent: dict[str, tuple[Any, str]] = field(default_factory=dict[str, tuple[Any, str]])
+    events: dict[str, Event] = field(default_factory=dict[str, Event])
+    event_owners: dict[str, Registration] = field(default_factory=dict[str, Registration])
+    hooks: list[Hooks] = field(default_factory=list[Hooks])
+    hooked: set[Source] = field(default_factory=set[Source])
+
+    def flatten(self, source: Source, outer: _Unit | None = None, prefix: str = "", **around: Any) -> Iterator[_Unit]:
+        """The channel and, in order of inclusion, those it includes."""
+        if source.discriminator != self.root.discriminator:
+            raise ConfigurationError(
+                f"{source.name} ({source.where}) tells messages apart by {source.discriminator!r}, "
+                f"{self.root.name} ({self.root.where}) by {self.root.discriminator!r}; use one field for both"
+            )
+        state = 0 if outer is None else outer.state
+        if source.state is not None and outer is not None:
+            state = len(self.states)
+            self.states.append(source.state)
+        of_kind = {kind: tuple(r for r in source.registrations if r.kind == kind) for kind in ("middleware", "on_error")}
+        unit = _Unit(
+            source=source,
+            prefix=(outer.prefix if outer else "") + prefix,
+            guards=(*(outer.guards if outer else ()), *around.get("guards", ()), *source.dependencies),
+            tags=(*(outer.tags if outer else ()), *around.get("tags", ())),
+            middleware=(*(outer.middleware if outer else ()), *of_kind["middleware"]),
+            errors=(*(outer.errors if outer else ()), *of_kind["on_error"]),
+            state=state,
+            served=outer is None,
+        )
+        yield unit
+        for one in source.inclusions:
+            yield from self.flatten(one.source, unit, one.prefix, guards=one.dependencies, tags=one.tags)
+
+    def unit(self, unit: _Unit) -> None:
+        """Compile one channel of the tree."""
+        guards = self.graph.guards(unit.guards, unit.source.name, unit.state)
+        if unit.served:
+            needed = (node.slot for guard in guards for node in guard.walk(deep=True))
+            self.graph.eager.update(slot for slot in needed if slot is not None)
+        errors: dict[type[BaseException], Call] = {}
+        for registration in unit.errors:
+            signature = self.signature(registration)
+            self.check_returns(registration, signature)
+            run = self.graph.call(signature, (), unit.state, eager=False)
+            errors.update(dict.fromkeys(_exception_types(registration, signature), run))
+        for registration in unit.source.registrations:
+            if registration.kind == "on":
+                self.message(unit, registration, guards, errors)
+            elif registration.kind == "event":
+                self.event(unit, registration, guards, errors)
+        if unit.source not in self.hooked:  # a channel included twice enters and leaves once
+            self.hooked.add(unit.source)
+            self.hook(unit, guards)
+
+    def signature(self, registration: Registration) -> Signature:
+        takes_first = registration.kind in ("on", "event", "on_error")
+        return _signature.read(registration.function, takes_first=takes_first, localns=registration.localns)
+
+    def message(
+        self, unit: _Unit, registration: Registration, guards: tuple[Node, ...], errors: Mapping[Any, Call]
+    ) -> None:
+        signature = self.signature(registration)
+        handler = self.handler(unit, registration, signature, guards, errors)
+        for cls in _message_types(registration, signature):
+            codec = self.codec(cls, registration.where)
+            for tag in check_message(codec, cls, self.root.discriminator, self.root.envelope):
+                _claim(self.received, unit.prefix + tag, registration.where)
+            self.handlers[codec, unit.prefix][cls] = handler
+
+    def event(
+        self, unit: _Unit, registration: Registration, guards: tuple[Node, ...], errors: Mapping[Any, Call]
+    ) -> None:
+        signature = self.signature(registration)
+        for cls in _message_types(registration, signature):
+            codec = self.codec(cls, registration.where)
+            for tag in codec.tags(cls, self.root.discriminator):
+                owner = self.event_owners.setdefault(tag, registration)
+                if owner is registration and tag not in self.events:
+                    handler = self.handler(unit, registration, signature, guards, errors)
+                    self.events[tag] = Event(codec.single(cls), handler)
+                elif owner is not registration:
+                    raise ConfigurationError(
+                        f"the event {tag!r} has two handlers: {owner.where} and {registration.where}; keep one"
+                    )
+
+    def handler(
+        self,
+        unit: _Unit,
+        registration: Registration,
+        signature: Signature,
+        guards: tuple[Node, ...],
+        errors: Mapping[Any, Call],
+    ) -> Handler:
+        if signature.mode in ("asyncgen", "gen"):
+            raise ConfigurationError(f"{registration.where} is a generator; return a list of messages instead")
+        if registration.cancel_on_leave and signature.mode == "sync":
+            raise ConfigurationError(
+                f'{registration.where}: a plain def runs in a thread, which nothing can cancel; '
+                f'make it async, or drop on_leave="cancel"'
+            )
+        self.check_returns(registration, signature)
+        self.check_state(unit, signature)
+        run: Call = self.graph.call(signature, guards, unit.state, eager=unit.served)
+        if registration.kind == "on":
+            for middleware in reversed(unit.middleware):
+                run = _wrapped(middleware, run, unit.state)
+        if registration.cancel_on_leave:
+            run = _until_left(run)
+        doc = inspect.getdoc(registration.function) or ""
+        summary = registration.summary if registration.summary is not None else doc.partition("\n")[0]
+        return Handler(
+            run=run,
+            where=registration.where,
+            errors=errors,
+            summary=summary,
+            description=registration.description if registration.description is not None else doc,
+            tags=(*unit.tags, *registration.tags),
+        )
+
+    def hook(self, unit: _Unit, guards: tuple[Node, ...]) -> None:
+        made: dict[str, list[Hook]] = {"on_connect": [], "on_disconnect": []}
+        for registration in unit.source.registrations:
+            if registration.kind not in made:
+                continue
+            signature = self.signature(registration)
+            generator = signature.mode == "asyncgen"
+            if signature.mode == "gen" or (generator and registration.kind == "on_disconnect"):
+                raise ConfigurationError(
+                    f"{registration.where} is a generator; only an async on_connect may be one, yielding once"
+                )
+            self.check_state(unit, signature)
+            run = self.graph.call(signature, guards, unit.state, eager=unit.served, marks=not unit.served)
+            if generator:
+                self.check_generator_hook(registration, signature, guards)
+            made[registration.kind].append(Hook(run, registration.where, generator, not unit.served))
+        if made["on_connect"] or made["on_disconnect"]:
+            self.hooks.append(Hooks(tuple(made["on_connect"]), tuple(made["on_disconnect"])))
+
+    def check_generator_hook(
+        self, registration: Registration, signature: Signature, guards: tuple[Node, ...]
+    ) -> None:
+        asked = [node for _, node in self.graph.args(signature, 0) if isinstance(node, Node)]
+        for node in (one for root in (*guards, *asked) for one in root.walk(deep=False)):
+            if node.slot is None and node.mode in ("asyncgen", "gen"):
+                raise ConfigurationError(
+                    f"{registration.where} lives as long as the connection, {node.where} only for one message; "
+                    f'give the dependency scope="connection"'
+                )
+
+    def check_state(self, unit: _Unit, signature: Signature) -> None:
+        """`Context[ChatState]` must ask for the state that the channel makes."""
+        factory = self.states[unit.state]
+        for parameter in signature.parameters:
+            wanted = get_args(parameter.annotation)
+            if parameter.asks is not Ask.CONTEXT or not wanted or not isinstance(wanted[0], type):
+                continue
+            if factory is None:
+                raise ConfigurationError(
+                    f"{signature.where} asks for Context[{wanted[0].__name__}], but {unit.source.name} "
+                    f"({unit.source.where}) has no state; write Channel(state={wanted[0].__name__})"
+                )
+            if isinstance(factory, type) and not issubclass(factory, wanted[0]):
+                raise ConfigurationError(
+                    f"{signature.where} asks for Context[{wanted[0].__name__}], but the state of {unit.source.name} "
+                    f"({unit.source.where}) is {factory.__name__}"
+                )
+
+    def check_returns(self, registration: Registration, signature: Signature) -> None:
+        """What a handler says it returns are messages, and no tag means two of them."""
+        if signature.returns is MISSING:
+            return
+        for cls in _returned(signature.returns):
+            codec = self.codec(cls, f"the return type of {registration.where}")
+            for tag in check_message(codec, cls, self.root.discriminator, self.root.envelope):
+                other, where = self.sent.setdefault(tag, (cls, registration.where))
+                if other is not cls:
+                    raise ConfigurationError(
+                        f"two types are sent under the tag {tag!r}: {place(other)} by {where} and "
+                        f"{place(cls)} by {registration.where}; give one of them another tag"
+                    )
+
+    def codec(self, cls: Any, where: str) -> Codec:
+        codec = codec_of(self.codecs, cls)
+        if codec is None:
+            name = getattr(cls, "__qualname__", cls)
+            raise ConfigurationError(
+                f"{where}: {name} is no message; a message is a pydantic model or a msgspec.Struct "
+                f"with a literal {self.root.discriminator!r}"
+            )
+        return codec
+
+    def sections(self) -> tuple[Section | None, dict[str, Section]]:
+        made: list[Section] = []
+        routes: dict[str, Section] = {}
+        for (codec, prefix), handlers in self.handlers.items():
+            tags = {tag for cls in handlers for tag in codec.tags(cls, self.root.discriminator)}
+            section = Section(
+                decode=codec.union(handlers, self.root.discriminator),
+                handlers=handlers,
+                runs={cls: handler.run for cls, handler in handlers.items()},
+                explain=codec.explain,
+                tags=frozenset(tags) if len(handlers) > 1 else frozenset(),
+                strict=any(codec.extra(cls) for cls in handlers),
+                prefix=prefix,
+            )
+            made.append(section)
+            routes.update({prefix + tag: section for tag in tags})
+        direct = made[0] if len(made) == 1 and not made[0].prefix else None
+        return direct, routes
+
+
+def compile_plan(root: Source, codecs: tuple[Codec, ...], overrides: Mapping[Any, Any]) -> Plan:
+    """Compile a channel.
+
+    Raises:
+        ConfigurationError: any mistake of set-up; the text names the culprits and what to do.
+    """
+    compiler = _Compiler(codecs, root, Graph(overrides), [root.state])
+    for unit in list(compiler.flatten(root)):
+        compiler.unit(unit)
+    direct, routes = compiler.sections()
+    slots = compiler.graph.slots()
+    eager = {index for slot in compiler.graph.eager for index in (*slots[slot].needs, slot)}
+    return Plan(
+        discriminator=root.discriminator,
+        envelope=root.envelope,
+        direct=direct,
+        routes=routes,
+        known=frozenset(routes),
+        peek=make_peek(root.discriminator),
+        encoders={
+            cls: codec.encoder(cls)
+            for cls in [cls for cls, _ in compiler.sent.values()]
+            if (codec := codec_of(codecs, cls)) is not None
+        },
+        codecs=codecs,
+        events=compiler.events,
+        hooks=tuple(compiler.hooks),
+        slots=slots,
+        eager=tuple(sorted(eager)),
+        states=tuple(compiler.states),
+        uses_http=compiler.graph.uses_http,
+    )
+
+
+def _claim(owners: dict[str, str], tag: str, where: str) -> None:
+    if tag in owners:
+        raise ConfigurationError(
+            f"the tag {tag!r} has two handlers: {owners[tag]} and {where}; "
+            f"remove one, or include one channel with a prefix"
+        )
+    owners[tag] = where
+
+
+def _message_types(registration: Registration, signature: Signature) -> Sequence[Any]:
+    annotated = () if signature.first is MISSING else _signature.members(signature.first)
+    if not registration.types:
+        if not annotated:
+            raise ConfigurationError(
+                f"{registration.where}: annotate the first parameter with the message, or name it in the decorator"
+            )
+        return annotated
+    classes = [one for one in annotated if isinstance(one, type)]
+    for cls in registration.types:
+        if classes and isinstance(cls, type) and len(classes) == len(annotated) and not issubclass(cls, tuple(classes)):
+            raise ConfigurationError(
+                f"{registration.where} is registered for {place(cls)}, but its first parameter takes "
+                f"{' | '.join(place(one) for one in classes)}; make them agree"
+            )
+    return registration.types
+
+
+def _exception_types(registration: Registration, signature: Signature) -> tuple[type[BaseException], ...]:
+    types = registration.types or (() if signature.first is MISSING else _signature.members(signature.first))
+    for one in types:
+        if not (isinstance(one, type) and issubclass(one, Exception)):
+            raise ConfigurationError(f"{registration.where}: on_error takes exception classes, not {one!r}")
+    if not types:
+        raise ConfigurationError(f"{registration.where}: name the exception, as in @channel.on_error(ValueError)")
+    return types
+
+
+def _returned(annotation: Any) -> Iterator[Any]:
+    """The message classes in a return annotation; what cannot be told apart from here is left to run time."""
+    for one in _signature.members(annotation):
+        if get_origin(one) in (list, tuple, Sequence):
+            for arg in get_args(one):
+                yield from _returned(arg)
+        elif isinstance(one, type) and one.__module__ not in ("pydantic.main", "msgspec", "typing"):
+            if one not in (list, tuple, object):
+                yield one
+
+
+def _until_left(inner: Call) -> Call:
+    return lambda message, connection: connection.until_left(inner, message)
+
+
+def _wrapped(registration: Registration, inner: Call, state: int) -> Call:
+    """One middleware around a call; one closure per message, only where there is a middleware."""
+    function = registration.function
+    try:
+        inspect.signature(function).bind(None, None, None)
+    except TypeError:
+        raise ConfigurationError(
+            f"{registration.where}: a middleware is `async def middleware(call_next, message, ctx)`"
+        ) from None
+    if not inspect.iscoroutinefunction(inspect.unwrap(function)):
+        raise ConfigurationError(f"{registration.where}: a middleware is an async def")
+
+    def run(message: Any, connection: Any) -> Any:
+        return function(lambda changed: inner(changed, connection), message, connection.context(state))
+
+    return run

@@ -1,0 +1,260 @@
+"""From signatures to calls: the dependency graph of one plan, and the code that fills a function's parameters.
+
+A call is generated once, in the smallest form that does the work, so that what a function does not ask
+for costs nothing when a message arrives:
+
+    lambda m, c: f(m, c.ctx)                     # nothing to wait for
+    async def call(m, c):                        # message-scoped dependencies
+        d0 = await f0(c.http)
+        return await f(m, d0)
+
+`m` is the message (or event, or exception), `c` the connection. Connection-scoped values stand in
+`c.values`; those of the served channel are there before the socket is accepted ("eager"), those of
+included channels are resolved by `c.resolve(i)` at first use.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Awaitable, Callable, Mapping
+from dataclasses import dataclass, field
+from typing import Any, Literal
+
+from chanx import _signature
+from chanx._signature import Ask, Mode, Parameter, Signature
+from chanx._values import MISSING, reader
+from chanx.exceptions import ConfigurationError
+from chanx.params import Depends, Param
+from chanx.types import place
+
+
+#: Arguments of a call: the keyword, or None for one by position, and what fills it.
+Args = tuple[tuple[str | None, "Node | Ask"], ...]
+
+
+@dataclass(slots=True, eq=False)
+class Node:
+    """One dependency or value of the graph, made at most once per scope."""
+
+    where: str
+    mode: Mode | Literal["read"]
+    function: Callable[..., Any]
+    args: Args = ()
+    slot: int | None = None
+    state: int | None = None
+
+    def walk(self, *, deep: bool) -> list[Node]:
+        """This node and what it stands on, in the order of making; below connection scope only if `deep`."""
+        found: dict[Node, None] = {}
+        for _, arg in self.args if deep or self.slot is None else ():
+            if isinstance(arg, Node):
+                found.update(dict.fromkeys(arg.walk(deep=deep)))
+        found[self] = None
+        return list(found)
+
+
+@dataclass(frozen=True, slots=True)
+class Slot:
+    """How one connection-scoped value is made: `read` from the scope, or `make` (async) for the connection."""
+
+    read: Callable[[Mapping[str, Any]], Any] | None
+    make: Callable[[Any], Awaitable[Any]]
+    needs: tuple[int, ...]
+
+
+@dataclass(slots=True)
+class Graph:
+    """All nodes of one plan, and the code made for its functions."""
+
+    overrides: Mapping[Any, Any]
+    nodes: dict[Any, Node] = field(default_factory=dict[Any, Node])
+    slotted: list[Node] = field(default_factory=list[Node])
+    eager: set[int] = field(default_factory=set[int])
+    building: set[Any] = field(default_factory=set[Any])
+    uses_http: bool = False
+
+    def guards(self, dependencies: tuple[Depends, ...], owner: str, state: int) -> tuple[Node, ...]:
+        """The nodes of a channel's own dependencies, whose values nobody takes."""
+        found: list[Node] = []
+        for one in dependencies:
+            if not callable(one.dependency):
+                raise ConfigurationError(f"dependencies= of {owner}: give Depends(a function), not {one!r}")
+            found.append(self._depends(one, owner, state, None))
+        return tuple(found)
+
+    def call(
+        self, signature: Signature, guards: tuple[Node, ...], state: int, *, eager: bool, marks: bool = False
+    ) -> Callable[[Any, Any], Any]:
+        """Generate the call of one handler, hook or error handler.
+
+        Args:
+            eager: it belongs to the served channel, so its connection-scoped values come before accept.
+            marks: set `c.entered` just before the function itself is called.
+        """
+        args = self.args(signature, state)
+        roots = [*guards, *(arg for _, arg in args if isinstance(arg, Node))]
+        if eager:
+            needed = (node.slot for root in roots for node in root.walk(deep=True))
+            self.eager.update(slot for slot in needed if slot is not None)
+        nodes = list(dict.fromkeys(node for root in roots for node in root.walk(deep=False)))
+        return _generate(signature, args, nodes, state, eager, marks)
+
+    def slots(self) -> tuple[Slot, ...]:
+        """The connection-scoped values of the plan, in the order of their index."""
+        return tuple(
+            Slot(
+                node.function if node.mode == "read" else None,
+                _generate_slot(node),
+                tuple(one.slot for one in node.walk(deep=True)[:-1] if one.slot is not None),
+            )
+            for node in self.slotted
+        )
+
+    def args(self, signature: Signature, state: int, scope: str = "message") -> Args:
+        """What fills each parameter of a function."""
+        where = signature.where
+        return tuple(
+            (parameter.name if parameter.keyword else None, self._arg(parameter, state, scope, where))
+            for parameter in signature.parameters
+        )
+
+    def _arg(self, parameter: Parameter, state: int, scope: str, where: str) -> Node | Ask:
+        asks = parameter.asks
+        if isinstance(asks, Ask):
+            self.uses_http = self.uses_http or asks is Ask.CONNECTION
+            return asks
+        if isinstance(asks, Param):
+            return self._param(asks, parameter, where)
+        if parameter.inherits_scope:
+            asks = Depends(asks.dependency, "connection" if scope == "connection" else "message")
+        return self._depends(asks, where, state, scope)
+
+    def _param(self, marker: Param, parameter: Parameter, where: str) -> Node:
+        default = parameter.default
+        try:
+            key = (type(marker), marker.name or parameter.name, parameter.annotation, default)
+            hash(key)
+        except TypeError:  # an unhashable default or constraint: a node of its own
+            key = (id(parameter),)  # type: ignore[assignment]
+        if key not in self.nodes:
+            read = reader(marker, parameter.name, parameter.annotation, default, where)
+            node = Node(where, "read", read, slot=len(self.slotted))
+            self.nodes[key] = node
+            self.slotted.append(node)
+        return self.nodes[key]
+
+    def _depends(self, asks: Depends, owner: str, state: int, inside: str | None) -> Node:
+        wanted = asks.dependency
+        if inside == "connection" and asks.scope == "message":
+            raise ConfigurationError(
+                f"{owner} lives for the connection but needs {place(wanted)}, which lives for one message; "
+                f'write Depends({getattr(wanted, "__name__", wanted)}, scope="connection"), or shorten the first'
+            )
+        function: Any = self.overrides.get(wanted, wanted)
+        shared, own = (function, asks.scope), (function, asks.scope, state)
+        if shared in self.nodes or own in self.nodes:
+            return self.nodes.get(shared) or self.nodes[own]
+        if own in self.building:
+            raise ConfigurationError(f"{owner} and {place(function)} depend on each other; break the circle")
+        self.building.add(own)
+        try:
+            signature = _signature.read(function, takes_first=False)
+            args = self.args(signature, state, asks.scope)
+        finally:
+            self.building.discard(own)
+        node = Node(place(function), signature.mode, _enterable(signature), args)
+        own_state = any(arg is Ask.CONTEXT or (isinstance(arg, Node) and arg.state is not None) for _, arg in args)
+        node.state = state if own_state else None
+        if asks.scope == "connection":
+            node.slot = len(self.slotted)
+            self.slotted.append(node)
+        self.nodes[own if own_state else shared] = node
+        return node
+
+
+def _enterable(signature: Signature) -> Callable[..., Any]:
+    """Generators become context managers; everything else is called as it is."""
+    if signature.mode == "asyncgen":
+        return contextlib.asynccontextmanager(signature.function)
+    if signature.mode == "gen":
+        return contextlib.contextmanager(signature.function)
+    return signature.function
+
+
+def _generate(
+    signature: Signature, args: Args, nodes: list[Node], state: int, eager: bool, marks: bool
+) -> Callable[[Any, Any], Any]:
+    names: dict[str, Any] = {"f": signature.function, "MISSING": MISSING}
+    values: dict[Node, str] = {}
+    lines: list[str] = []
+    for index, node in enumerate(nodes):
+        if node.slot is None:
+            names[f"f{index}"] = node.function
+            lines.append(f"d{index} = {_made(node, f'f{index}', _text(node.args, values, node.state))}")
+            values[node] = f"d{index}"
+        elif eager:
+            values[node] = f"c.values[{node.slot}]"
+        else:
+            lines.append(f"d{index} = c.values[{node.slot}]")
+            lines.append(f"if d{index} is MISSING: d{index} = await c.resolve({node.slot})")
+            values[node] = f"d{index}"
+    text = _text(args, values, state)
+    if marks:
+        lines.append("c.entered = True")
+    final = f"c.in_thread(f, {text})" if signature.mode == "sync" else f"f({text})"
+    waits = signature.mode in ("async", "sync")
+    if waits and not lines:
+        return eval(f"lambda m, c: {final}", names)  # type: ignore[no-any-return]
+    lines.append(f"return await {final}" if waits else f"return {final}")
+    return _function("m, c", lines, names, f"<call of {signature.where}>")
+
+
+def _generate_slot(node: Node) -> Callable[[Any], Any]:
+    names: dict[str, Any] = {"f": node.function}
+    values: dict[Node, str] = {}
+    lines: list[str] = []
+    for _, arg in node.args:
+        if isinstance(arg, Node):
+            values[arg] = f"c.values[{arg.slot}]"
+    call = _made(node, "f", _text(node.args, values, node.state), stack="c.stack")
+    lines.append(f"return {call}")
+    return _function("c", lines, names, f"<value of {node.where}>")
+
+
+def _made(node: Node, name: str, text: str, stack: str = "s") -> str:
+    """The expression that makes a node's value."""
+    match node.mode:
+        case "async":
+            return f"await {name}({text})"
+        case "sync":
+            return f"await c.in_thread({name}, {text})"
+        case "asyncgen":
+            return f"await {stack}.enter_async_context({name}({text}))"
+        case "read":
+            return f"{name}(c.scope)"
+        case "gen":
+            return f"await {stack}.enter_async_context(c.threaded({name}({text})))"
+
+
+def _text(args: Args, values: Mapping[Node, str], state: int | None) -> str:
+    parts: list[str] = []
+    for keyword, arg in args:
+        if isinstance(arg, Node):
+            value = values[arg]
+        elif arg is Ask.MESSAGE:
+            value = "m"
+        elif arg is Ask.CONNECTION:
+            value = "c.http"
+        else:
+            value = f"c.context({state})" if state else "c.ctx"
+        parts.append(f"{keyword}={value}" if keyword else value)
+    return ", ".join(parts)
+
+
+def _function(parameters: str, lines: list[str], names: dict[str, Any], filename: str) -> Callable[..., Any]:
+    if any("s.enter_async_context" in line for line in lines if not line.startswith("return")):
+        names["Stack"] = contextlib.AsyncExitStack
+        lines = ["async with Stack() as s:", *(f"    {line}" for line in lines)]
+    source = f"async def call({parameters}):\n" + "".join(f"    {line}\n" for line in lines)
+    exec(compile(source, filename, "exec"), names)  # noqa: S102
+    return names["call"]  # type: ignore[no-any-return]

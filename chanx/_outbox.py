@@ -1,0 +1,181 @@
+"""Frames on their way to one client.
+
+Rules: only one send is under way at a time, and `writing` is what it carries. While nothing waits, the
+sender itself writes; a writer task exists only while something waits. Group pushes never wait: a full
+outbox closes the connection. Answers wait for room, at most `send_timeout`.
+"""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Callable
+from typing import Any
+
+import anyio
+
+from chanx._runtime import Cancel, Runtime
+from chanx.exceptions import ConnectionClosed
+from chanx.types import Limits
+
+#: Stands in `writing` until the handshake is over: everything waits.
+HELD = "held"
+
+
+class Outbox:
+    """The bounded queue of one connection and whoever writes from it.
+
+    Attributes:
+        send: the server's ASGI `send`.
+        writing: the frame that is being written, `HELD`, or None: the next sender may write at once.
+        closed: a close frame was queued or the connection broke; nothing more is taken.
+        failed: called once with the exception when the server could not send.
+    """
+
+    __slots__ = ("_cancel", "_empty", "_limits", "_room", "_runtime", "_size", "_watch", "closed", "failed", "queue", "send", "writing")
+
+    def __init__(
+        self,
+        send: Any,
+        runtime: Runtime,
+        limits: Limits,
+        failed: Callable[[Exception], None],
+        watch: Callable[[], None],
+    ) -> None:
+        self.send = send
+        self.writing: str | None = HELD
+        self.closed = False
+        self.failed = failed
+        self._watch = watch
+        self.queue: deque[str | dict[str, Any]] = deque()
+        self._size = 0
+        self._limits = limits
+        self._runtime = runtime
+        self._room: anyio.Event | None = None
+        self._empty: anyio.Event | None = None
+        self._cancel: Cancel | None = None
+
+    def release(self) -> None:
+        """The handshake is over: what waited goes out."""
+        self.writing = None
+        self.start()
+
+    async def put(self, text: str) -> None:
+        """Send a frame, or queue it when others wait; returns once it is written or queued.
+
+        Raises:
+            ConnectionClosed: nothing more can be sent.
+            TimeoutError: there was no room for `send_timeout`.
+        """
+        if self.closed:
+            raise ConnectionClosed
+        if self.writing is None:
+            self.writing = text
+            try:
+                await self.send({"type": "websocket.send", "text": text})
+            except Exception as error:
+                self.broke(error)
+                raise ConnectionClosed from error
+            finally:
+                self.writing = None
+                self.start()
+            return
+        if self._full(len(text)):
+            with anyio.fail_after(self._limits.send_timeout):
+                while self._full(len(text)):
+                    self._room = self._room or anyio.Event()
+                    await self._room.wait()
+                    if self.closed:
+                        raise ConnectionClosed
+        self._append(text)
+
+    def push(self, text: str) -> bool:
+        """Queue a frame of a group; False when there is no room for it."""
+        if self.closed:
+            return True
+        if self._full(len(text)):
+            return False
+        self._append(text)
+        return True
+
+    def close(self, code: int, reason: str, *, now: bool = False) -> int:
+        """Queue the close frame, behind what waits or instead of it; returns how many frames were dropped."""
+        if self.closed:
+            return 0
+        self.closed = True
+        dropped = len(self.queue) if now else 0
+        if now:
+            self.queue.clear()
+        self.queue.append({"type": "websocket.close", "code": code, "reason": short_reason(reason)})
+        self._wake()
+        self.start()
+        return dropped
+
+    async def drained(self) -> None:
+        """Wait until everything is written or the connection broke."""
+        while self.queue or (self.writing is not None and self.writing is not HELD):
+            self._empty = self._empty or anyio.Event()
+            await self._empty.wait()
+
+    def abandon(self) -> None:
+        """The connection is over: forget what waits and stop the writer."""
+        self.closed = True
+        self.queue.clear()
+        self._wake()
+        if self._cancel is not None:
+            self._cancel()
+
+    def _full(self, size: int) -> bool:
+        queued = len(self.queue)
+        return queued >= self._limits.outbox or (queued > 0 and self._size + size > self._limits.outbox_bytes)
+
+    def _append(self, text: str) -> None:
+        self.queue.append(text)
+        self._size += len(text)
+        if self.writing is None:
+            self.start()
+
+    def start(self) -> None:
+        """Have a writer take what waits, if there is something and nobody writes."""
+        if self.writing is None and self.queue:
+            self.writing = ""  # taken, so that nobody overtakes the writer before it runs
+            self._watch()
+            self._cancel = self._runtime.spawn(self._write)
+
+    async def _write(self) -> None:
+        try:
+            while self.queue:
+                item = self.queue.popleft()
+                if isinstance(item, str):
+                    self.writing = item
+                    self._size -= len(item)
+                    item = {"type": "websocket.send", "text": item}
+                else:
+                    self.writing = ""
+                if self._room is not None:
+                    self._room.set()
+                    self._room = None
+                await self.send(item)
+        except Exception as error:  # noqa: BLE001 - whatever a server raises, the connection is broken
+            self.broke(error)
+        finally:
+            self.writing = self._cancel = None
+            self._wake()
+
+    def broke(self, error: Exception) -> None:
+        """The server could not send: nothing more goes out on this connection."""
+        self.closed = True
+        self.queue.clear()
+        self._size = 0
+        self._wake()
+        self.failed(error)
+
+    def _wake(self) -> None:
+        for event in (self._room, self._empty):
+            if event is not None:
+                event.set()
+        self._room = self._empty = None
+
+
+def short_reason(reason: str) -> str:
+    """A close reason cut to the 123 bytes that fit a control frame (RFC 6455, section 5.5)."""
+    return reason.encode("utf-8", "replace")[:123].decode("utf-8", "ignore")

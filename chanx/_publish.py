@@ -1,0 +1,57 @@
+"""From a message to a publication: whom it is for, and its one encoding."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from chanx import _dispatch
+from chanx._plan import Plan
+from chanx.exceptions import ConfigurationError
+from chanx.groups.layer import Publication
+
+
+def targets(
+    group: str | None, groups: Iterable[str] | None, connection: str | None, exclude: str | Iterable[str]
+) -> dict[str, Any]:
+    """The addressing of a publication.
+
+    Raises:
+        TypeError: it names nobody, or a collection where one name is meant.
+    """
+    if isinstance(groups, str):
+        raise TypeError(f"groups={groups!r} is one name; write group={groups!r}")
+    if group is None and groups is None and connection is None:
+        raise TypeError("say whom it is for: group=, groups= or connection=")
+    return {
+        "groups": (*(() if group is None else (group,)), *(groups or ())),
+        "connections": () if connection is None else (connection,),
+        "exclude": frozenset((exclude,) if isinstance(exclude, str) else exclude),
+    }
+
+
+def frame(plan: Plan, message: Any, addressed: dict[str, Any]) -> Publication:
+    """A message that goes straight to clients.
+
+    Raises:
+        ConfigurationError: it is no message.
+    """
+    return Publication(_dispatch.encode(plan, message), **addressed)
+
+
+def event(plan: Plan, message: Any, addressed: dict[str, Any]) -> Publication:
+    """An event that the members' handlers get. It is written by field name, so that it always reads back.
+
+    Raises:
+        ConfigurationError: it has no tag.
+    """
+    codec = _dispatch.codec_of(plan.codecs, type(message))
+    if codec is None:
+        raise ConfigurationError(f"{type(message).__qualname__} is no event; emit a pydantic model or a msgspec.Struct")
+    codec.tags(type(message), plan.discriminator)
+    body = codec.encoder(type(message), names=True)(message).decode()
+    tag = getattr(message, plan.discriminator, None)
+    if not isinstance(tag, str):  # a struct keeps its tag in the class
+        tag = json.loads(body)[plan.discriminator]
+    return Publication(body, event=tag, **addressed)

@@ -1,0 +1,201 @@
+"""One runtime per event loop: background tasks, timers and the watch over suspended connections.
+
+It works mounted with no lifespan wiring, so nothing here belongs to a nursery of the application: on
+asyncio the tasks are held strongly by the runtime, on trio they are system tasks. What a background task
+raises is logged and never escapes; when nothing runs, the runtime holds nothing.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import sys
+from abc import ABC, abstractmethod
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+from weakref import WeakKeyDictionary
+
+import anyio
+from anyio.lowlevel import RunVar
+
+logger = logging.getLogger("chanx")
+
+#: How often suspended connections are looked at, in seconds. A handler that is still suspended at the
+#: second look gets a background reader, so a client that leaves is noticed well within 250 ms.
+TICK = 0.03
+
+
+#: A coroutine function that runs in the background, and what cancels something that runs.
+Background = Callable[..., Coroutine[Any, Any, None]]
+Cancel = Callable[[], object]
+
+
+class Watched(Protocol):
+    """A connection that is busy; looked at on each tick."""
+
+    def tick(self) -> bool:
+        """Look for what is stuck; False when there is no need to look again."""
+        ...
+
+
+class Runtime(ABC):
+    """Background work of one event loop. Use `current()`; everything but `post` is for the loop's own thread."""
+
+    def __init__(self) -> None:
+        self.threads: WeakKeyDictionary[object, anyio.CapacityLimiter] = WeakKeyDictionary()
+        self._watched: set[Watched] = set()
+        self._ticking = False
+        self.connections: set[Any] = set()
+
+    @abstractmethod
+    def here(self) -> bool:
+        """Is the caller running on this loop?"""
+
+    @abstractmethod
+    def post(self, function: Callable[..., None], *args: Any) -> bool:
+        """Run a function on the loop soon, from any thread, in order; False if the loop has ended."""
+
+    @abstractmethod
+    def spawn(self, function: Background, *args: Any, context: contextvars.Context | None = None) -> Cancel:
+        """Run a coroutine function in the background and log what it raises; returns what cancels it."""
+
+    @abstractmethod
+    def time(self) -> float:
+        """The loop's clock, in seconds; the one that deadlines are counted by."""
+
+    @abstractmethod
+    def later(self, delay: float, function: Callable[[], None]) -> Cancel:
+        """Call a function after `delay` seconds; returns what cancels that."""
+
+    def watch(self, connection: Watched) -> None:
+        """Look at a connection on every tick until its `tick` says False."""
+        self._watched.add(connection)
+        if not self._ticking:
+            self._ticking = True
+            self.later(TICK, self._tick)
+
+    def _tick(self) -> None:
+        for connection in tuple(self._watched):
+            if not connection.tick():
+                self._watched.discard(connection)
+        self._ticking = bool(self._watched)
+        if self._ticking:
+            self.later(TICK, self._tick)
+
+
+async def _guarded(function: Background, args: tuple[Any, ...]) -> None:
+    try:
+        await function(*args)
+    except Exception:
+        logger.exception("background task %s failed", getattr(function, "__qualname__", function))
+
+
+class AsyncioRuntime(Runtime):
+    """The runtime of an asyncio loop."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self._loop = asyncio.get_running_loop()
+        self._tasks: set[asyncio.Task[None]] = set()
+
+    def here(self) -> bool:
+        try:
+            return asyncio.get_running_loop() is self._loop
+        except RuntimeError:
+            return False
+
+    def post(self, function: Callable[..., None], *args: Any) -> bool:
+        try:
+            self._loop.call_soon_threadsafe(function, *args)
+        except RuntimeError:
+            return False
+        return True
+
+    def spawn(self, function: Background, *args: Any, context: contextvars.Context | None = None) -> Cancel:
+        task = self._loop.create_task(_guarded(function, args), context=context)
+        self._tasks.add(task)
+        task.add_done_callback(self._tasks.discard)
+        return task.cancel
+
+    def time(self) -> float:
+        return self._loop.time()
+
+    def later(self, delay: float, function: Callable[[], None]) -> Cancel:
+        return self._loop.call_later(delay, function).cancel
+
+
+class TrioRuntime(Runtime):
+    """The runtime of a trio run."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        import trio
+
+        self._trio = trio.lowlevel
+        self._token = trio.lowlevel.current_trio_token()
+
+    def here(self) -> bool:
+        try:
+            return self._trio.current_trio_token() is self._token
+        except RuntimeError:
+            return False
+
+    def post(self, function: Callable[..., None], *args: Any) -> bool:
+        import trio
+
+        try:
+            self._token.run_sync_soon(function, *args)
+        except trio.RunFinishedError:
+            return False
+        return True
+
+    def spawn(self, function: Background, *args: Any, context: contextvars.Context | None = None) -> Cancel:
+        scope = anyio.CancelScope()
+
+        async def run() -> None:
+            with scope:
+                await _guarded(function, args)
+
+        self._trio.spawn_system_task(run, context=context)
+        return scope.cancel
+
+    def time(self) -> float:
+        return self._trio.current_clock().current_time()
+
+    def later(self, delay: float, function: Callable[[], None]) -> Cancel:
+        async def wait() -> None:
+            await anyio.sleep(delay)
+            function()
+
+        return self.spawn(wait)
+
+
+_current: RunVar[Runtime] = RunVar("chanx_runtime")
+
+
+def on_trio() -> bool:
+    """Is the caller inside a trio run?"""
+    trio = sys.modules.get("trio")
+    return trio is not None and trio.lowlevel.in_trio_run()
+
+
+def on_a_loop() -> bool:
+    """Does the calling thread run an event loop at this moment?"""
+    if on_trio():
+        return True
+    try:
+        asyncio.get_running_loop()
+    except RuntimeError:
+        return False
+    return True
+
+
+def current() -> Runtime:
+    """The runtime of the running event loop, made at first use."""
+    try:
+        return _current.get()
+    except LookupError:
+        runtime = TrioRuntime() if on_trio() else AsyncioRuntime()
+        _current.set(runtime)
+        return runtime

@@ -1,0 +1,47 @@
+"""What a channel gives to each of its connections: the plan, the limits and the shared parts."""
+
+from __future__ import annotations
+
+from collections.abc import Collection
+from dataclasses import dataclass
+
+from chanx._plan import Plan
+from chanx.groups.layer import GroupLayer
+from chanx.types import Limits, Stats
+
+
+class Counters:
+    """The changing form of `Stats`; each field is written on the loop of the connection it counts."""
+
+    __slots__ = Stats.__slots__
+
+    def __init__(self) -> None:
+        for name in self.__slots__:
+            setattr(self, name, 0)
+
+    connections: int
+    accepted: int
+    refused: int
+    bad_frames: int
+    handler_errors: int
+    events_skipped: int
+    frames_dropped: int
+    slow_closed: int
+    cancelled: int
+
+    def snapshot(self) -> Stats:
+        """The counters as they are now."""
+        return Stats(**{name: getattr(self, name) for name in self.__slots__})
+
+
+@dataclass(frozen=True, eq=False)
+class Service:
+    """One compiled channel as its connections use it."""
+
+    plan: Plan
+    limits: Limits
+    layer: GroupLayer
+    counters: Counters
+    refuse: str
+    allowed_origins: Collection[str] | None
+    subprotocols: tuple[str, ...]

@@ -1,0 +1,117 @@
+"""What was registered on a channel, before it is compiled."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass, field
+from types import FrameType
+from typing import Any, Literal
+
+from chanx.exceptions import ConfigurationError
+from chanx.params import Depends
+from chanx.types import place
+
+Kind = Literal["on", "event", "on_connect", "on_disconnect", "on_error", "middleware"]
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Registration:
+    """One decorated function.
+
+    Attributes:
+        types: the classes named in the decorator; empty when they are read off the annotation.
+        localns: names of the function that registered it, where that was not a module.
+    """
+
+    kind: Kind
+    function: Callable[..., Any]
+    types: tuple[Any, ...] = ()
+    cancel_on_leave: bool = False
+    summary: str | None = None
+    description: str | None = None
+    tags: tuple[str, ...] = ()
+    localns: Mapping[str, Any] = field(default_factory=dict[str, Any])
+
+    @property
+    def where(self) -> str:
+        return place(self.function)
+
+
+@dataclass(frozen=True, slots=True, eq=False)
+class Inclusion:
+    """One `include` call."""
+
+    source: Source
+    prefix: str
+    dependencies: tuple[Depends, ...]
+    tags: tuple[str, ...]
+    where: str
+
+
+@dataclass(slots=True, eq=False)
+class Source:
+    """All registrations of one channel.
+
+    Attributes:
+        frozen: where the channel was compiled; nothing can be registered from then on.
+    """
+
+    name: str
+    discriminator: str
+    envelope: bool
+    state: Callable[[], Any] | None
+    dependencies: tuple[Depends, ...]
+    where: str
+    registrations: list[Registration] = field(default_factory=list[Registration])
+    inclusions: list[Inclusion] = field(default_factory=list[Inclusion])
+    frozen: str | None = None
+
+    def add(self, registration: Registration) -> None:
+        """Keep one registration.
+
+        Raises:
+            ConfigurationError: the channel is compiled already.
+        """
+        self.check_open(registration.where)
+        self.registrations.append(registration)
+
+    def include(self, inclusion: Inclusion) -> None:
+        """Keep one inclusion.
+
+        Raises:
+            ConfigurationError: the channel is compiled already, or the inclusion would close a circle.
+        """
+        self.check_open(f"include at {inclusion.where}")
+        if self in inclusion.source.walk():
+            raise ConfigurationError(
+                f"include at {inclusion.where}: {inclusion.source.name} already includes {self.name}; break the circle"
+            )
+        self.inclusions.append(inclusion)
+
+    def check_open(self, what: str) -> None:
+        """Refuse a registration that comes too late."""
+        if self.frozen is not None:
+            raise ConfigurationError(
+                f"{what} comes too late: {self.name} was compiled by {self.frozen}. "
+                f"Register everything while modules are imported, before the first use"
+            )
+
+    def walk(self) -> list[Source]:
+        """This source and everything it includes."""
+        return [self, *(one for inclusion in self.inclusions for one in inclusion.source.walk())]
+
+
+def caller(depth: int = 2) -> FrameType:
+    """The frame that called the function that called this one."""
+    return sys._getframe(depth)  # pyright: ignore[reportPrivateUsage]
+
+
+def frame_place(frame: FrameType) -> str:
+    """`file.py:12` of a frame."""
+    return f"{frame.f_code.co_filename}:{frame.f_lineno}"
+
+
+def frame_locals(frame: FrameType) -> Mapping[str, Any]:
+    """Names that only a function knows, so that its handlers' annotations may use them."""
+    return {} if frame.f_locals is frame.f_globals else frame.f_locals

@@ -1,0 +1,72 @@
+"""msgspec structs: one decoder over tagged structs."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable, Iterable
+from typing import Any, Union
+
+import msgspec
+
+from chanx.codecs.protocol import InvalidMessage
+from chanx.exceptions import ConfigurationError
+from chanx.types import place
+
+_PATH = re.compile(r"(?P<msg>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
+_STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[\.\.\.\]")
+_NAMED = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`$")
+
+
+class MsgspecCodec:
+    """The codec of `msgspec.Struct` subclasses."""
+
+    def owns(self, cls: Any) -> bool:
+        return isinstance(_origin(cls), type) and issubclass(_origin(cls), msgspec.Struct) and cls is not msgspec.Struct
+
+    def tags(self, cls: Any, discriminator: str) -> tuple[str, ...]:
+        config = _origin(cls).__struct_config__
+        if config.array_like:
+            raise ConfigurationError(f"{place(_origin(cls))} is array_like; a message is a JSON object, so remove it")
+        if config.tag_field != discriminator or not isinstance(config.tag, str):
+            raise ConfigurationError(
+                f"{place(_origin(cls))} has no string tag in {discriminator!r}; declare it as "
+                f'`class {_origin(cls).__name__}(Struct, tag_field="{discriminator}", tag="…")`'
+            )
+        return (config.tag,)
+
+    def names(self, cls: Any) -> frozenset[str]:
+        fields = msgspec.structs.fields(cls)
+        return frozenset(name for field in fields for name in (field.name, field.encode_name))
+
+    def extra(self, cls: Any) -> bool:
+        return bool(_origin(cls).__struct_config__.forbid_unknown_fields)
+
+    def union(self, classes: Iterable[Any], discriminator: str) -> Callable[[str], Any]:
+        return msgspec.json.Decoder(Union[tuple(classes)]).decode  # noqa: UP007
+
+    def single(self, cls: Any) -> Callable[[str], Any]:
+        return msgspec.json.Decoder(cls).decode
+
+    def encoder(self, cls: Any, *, names: bool = False) -> Callable[[Any], bytes]:
+        return msgspec.json.Encoder().encode
+
+    def explain(self, error: Exception, tags: frozenset[str]) -> InvalidMessage | None:
+        if isinstance(error, msgspec.ValidationError):
+            told = _PATH.match(str(error))
+            msg, path = (told["msg"], told["path"] or "") if told else (str(error), "")
+            loc: list[str | int] = [
+                int(step[2]) if step[2] else step[1] or "..." for step in _STEP.finditer(path.removeprefix("$"))
+            ]
+            named = _NAMED.match(msg)
+            if named:
+                loc.append(named[1])
+            kind = "missing" if msg.startswith("Object missing") else "extra_forbidden" if named else "invalid"
+            return InvalidMessage("the message is invalid", [{"loc": loc, "type": kind, "msg": msg}])
+        if isinstance(error, (msgspec.DecodeError, UnicodeError)):
+            return InvalidMessage(str(error), [], malformed=True)
+        return None
+
+
+def _origin(cls: Any) -> Any:
+    """A generic struct with parameters is an alias of its class."""
+    return getattr(cls, "__origin__", cls)

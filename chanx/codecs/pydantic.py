@@ -1,0 +1,107 @@
+"""pydantic models: one tagged union in pydantic's core validator, fed with the frame's text."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Callable, Iterable, Iterator
+from enum import Enum
+from typing import Annotated, Any, Literal, Union, get_args, get_origin
+
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, TypeAdapter, ValidationError
+from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
+
+from chanx.codecs.protocol import MAX_ERRORS, InvalidMessage
+from chanx.exceptions import ConfigurationError
+from chanx.types import place
+
+
+class PydanticCodec:
+    """The codec of `pydantic.BaseModel` subclasses."""
+
+    def owns(self, cls: Any) -> bool:
+        return isinstance(cls, type) and issubclass(cls, BaseModel) and cls is not BaseModel
+
+    def tags(self, cls: type[BaseModel], discriminator: str) -> tuple[str, ...]:
+        _complete(cls)
+        field = cls.model_fields.get(discriminator)
+        if field is None:
+            raise ConfigurationError(
+                f"{place(cls)} has no field {discriminator!r}; "
+                f'add `{discriminator}: Literal["{cls.__name__.lower()}"] = "{cls.__name__.lower()}"`'
+            )
+        if get_origin(field.annotation) is not Literal:
+            raise ConfigurationError(
+                f"{place(cls)}: the type of {discriminator!r} is {field.annotation!r}; a tag is a Literal of strings"
+            )
+        if any(alias not in (None, discriminator) for alias in (field.validation_alias, field.serialization_alias)):
+            raise ConfigurationError(f"{place(cls)}: remove the alias of {discriminator!r}; a tag has one name on the wire")
+        tags = tuple(tag.value if isinstance(tag, Enum) else tag for tag in get_args(field.annotation))
+        if not all(isinstance(tag, str) for tag in tags):
+            raise ConfigurationError(f"{place(cls)}: the tags {tags!r} are not all strings; use strings")
+        return tags
+
+    def names(self, cls: type[BaseModel]) -> frozenset[str]:
+        _complete(cls)
+        return frozenset(_names(cls))
+
+    def extra(self, cls: type[BaseModel]) -> bool:
+        return cls.model_config.get("extra") in ("forbid", "allow")
+
+    def union(self, classes: Iterable[type[BaseModel]], discriminator: str) -> Callable[[str], Any]:
+        members = tuple(classes)
+        if len(members) == 1:
+            return members[0].__pydantic_validator__.validate_json
+        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[Union[members], Field(discriminator=discriminator)])  # noqa: UP007
+        return adapter.validator.validate_json
+
+    def single(self, cls: type[BaseModel]) -> Callable[[str], Any]:
+        _complete(cls)
+        return functools.partial(cls.__pydantic_validator__.validate_json, by_alias=False, by_name=True)
+
+    def encoder(self, cls: type[BaseModel], *, names: bool = False) -> Callable[[Any], bytes]:
+        _complete(cls)
+        to_json = cls.__pydantic_serializer__.to_json
+        if names:
+            return functools.partial(to_json, by_alias=False, round_trip=True)
+        return functools.partial(to_json, by_alias=True)
+
+    def explain(self, error: Exception, tags: frozenset[str]) -> InvalidMessage | None:
+        if not isinstance(error, ValidationError):
+            return None
+        count = error.error_count()
+        if count > MAX_ERRORS * 5:  # reading them all would cost more than the frame did
+            return InvalidMessage(f"{count} values of the frame are invalid", [])
+        found = error.errors(include_url=False, include_context=False, include_input=False)
+        if found[0]["type"] in ("json_invalid", "string_unicode") and not found[0]["loc"]:
+            return InvalidMessage(found[0]["msg"], [], malformed=True)
+        errors = [
+            {
+                "loc": list(one["loc"][1:] if one["loc"] and one["loc"][0] in tags else one["loc"]),
+                "type": one["type"],
+                "msg": one["msg"],
+            }
+            for one in found[:MAX_ERRORS]
+        ]
+        more = f"; {count - MAX_ERRORS} more" if count > MAX_ERRORS else ""
+        return InvalidMessage(f"the message is invalid{more}", errors)
+
+
+def _complete(cls: type[BaseModel]) -> None:
+    """Resolve forward references now, so that a missing one is a mistake of set-up, not of a message."""
+    try:
+        cls.model_rebuild()
+    except (PydanticUndefinedAnnotation, PydanticUserError) as error:
+        raise ConfigurationError(f"{place(cls)} cannot be completed: {error}") from error
+
+
+def _names(cls: type[BaseModel]) -> Iterator[str]:
+    for name, field in cls.model_fields.items():
+        yield name
+        if field.serialization_alias:
+            yield field.serialization_alias
+        alias = field.validation_alias
+        for choice in alias.choices if isinstance(alias, AliasChoices) else (alias,):
+            if choice is not None:
+                yield str(choice.path[0] if isinstance(choice, AliasPath) else choice)
+    for name, computed in cls.model_computed_fields.items():
+        yield computed.alias or name

@@ -1,0 +1,154 @@
+"""What a handler may ask for: its connection, its groups, and ways to answer."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable
+from typing import TYPE_CHECKING, Any, Generic
+
+from starlette.requests import HTTPConnection
+from typing_extensions import TypeVar
+
+from chanx import _dispatch, _publish
+
+if TYPE_CHECKING:
+    from chanx.connection import Connection
+
+StateT = TypeVar("StateT", default=Any)
+
+
+class Context(Generic[StateT]):
+    """The connection as its handlers see it. One per connection and state, not per message.
+
+    Attributes:
+        state: what the channel's `state=` factory made for this connection, else None.
+    """
+
+    __slots__ = ("_connection", "state")
+    __chanx_context__ = True
+
+    def __init__(self, connection: Connection, state: StateT) -> None:
+        self._connection = connection
+        self.state = state
+
+    @property
+    def id(self) -> str:
+        """The connection's id, unique over processes; for `exclude=` and `connection=`."""
+        return self._connection.id
+
+    @property
+    def connection(self) -> HTTPConnection:
+        """The opening handshake: headers, query, path, `scope["user"]` and so on (Starlette's class)."""
+        return self._connection.handshake()
+
+    @property
+    def subprotocol(self) -> str | None:
+        """The subprotocol that was agreed on (RFC 6455, section 1.9)."""
+        return self._connection.subprotocol
+
+    @property
+    def groups(self) -> frozenset[str]:
+        """The groups that the connection is in."""
+        return frozenset(self._connection.groups)
+
+    @property
+    def left_groups(self) -> frozenset[str]:
+        """In `on_disconnect`: the groups that the connection was in when it ended."""
+        return frozenset(self._connection.left_groups)
+
+    @property
+    def is_open(self) -> bool:
+        """Can something still be sent?"""
+        return not self._connection.outbox.closed
+
+    @property
+    def close_code(self) -> int | None:
+        """The close code (RFC 6455, section 7.4), once the connection has ended; 1006 for a broken one."""
+        return self._connection.close_code
+
+    @property
+    def close_reason(self) -> str:
+        """The close reason; empty when there was none."""
+        return self._connection.close_reason
+
+    async def send(self, message: Any) -> None:
+        """Send a message to this client; waits for room, at most `Limits.send_timeout`.
+
+        Before the connection is accepted the message waits, and goes out first after it.
+
+        Raises:
+            ConnectionClosed: the connection has ended, or took too long.
+            ConfigurationError: it is no message.
+        """
+        connection = self._connection
+        await connection.send_text(_dispatch.encode(connection.plan, message))
+
+    async def close(self, code: int = 1000, reason: str = "") -> None:
+        """Close the connection after what waits was sent; the running handler may finish.
+
+        Args:
+            code: 1000 or 3000 to 4999 for applications, or one of RFC 6455, section 7.4.1.
+            reason: cut to the 123 bytes that fit.
+
+        Raises:
+            ValueError: the code may not be sent.
+        """
+        if not (code in _CODES or 3000 <= code <= 4999):
+            raise ValueError(f"close code {code} cannot be sent; use 1000 or 3000 to 4999")
+        await self._connection.close(code, reason)
+
+    async def join(self, *groups: str) -> None:
+        """Enter groups; returns when the group layer has confirmed it.
+
+        Raises:
+            ConnectionClosed: the connection has ended, so nothing could be delivered.
+        """
+        for group in groups:
+            await self._connection.join(group)
+
+    async def leave(self, *groups: str) -> None:
+        """Leave groups; one that the connection is not in is ignored."""
+        for group in groups:
+            self._connection.leave(group)
+
+    async def broadcast(
+        self,
+        message: Any,
+        *,
+        group: str | None = None,
+        groups: Iterable[str] | None = None,
+        connection: str | None = None,
+        exclude: str | Iterable[str] = (),
+    ) -> None:
+        """Send a message to the clients of groups, this one included unless excluded.
+
+        Args:
+            group: one group.
+            groups: several; a member of more than one gets the message once.
+            connection: the id of a single connection.
+            exclude: ids of connections that do not get it, as in `exclude=ctx.id`.
+
+        Raises:
+            ConfigurationError: it is no message.
+            TypeError: it names no target.
+        """
+        own = self._connection
+        addressed = _publish.targets(group, groups, connection, exclude)
+        await own.publish(_publish.frame(own.plan, message, addressed), message)
+
+    async def emit(
+        self,
+        event: Any,
+        *,
+        group: str | None = None,
+        groups: Iterable[str] | None = None,
+        connection: str | None = None,
+        exclude: str | Iterable[str] = (),
+    ) -> None:
+        """Send an event to the `@channel.event` functions of the members of groups; see `broadcast`."""
+        own = self._connection
+        addressed = _publish.targets(group, groups, connection, exclude)
+        await own.publish(_publish.event(own.plan, event, addressed), event)
+
+
+#: Codes of RFC 6455, section 7.4.1 and its registry, that an endpoint may send.
+_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})

@@ -1,0 +1,49 @@
+"""Everything that chanx raises, in one tree under `ChanxError`."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+from starlette.exceptions import HTTPException
+
+
+class ChanxError(Exception):
+    """The root of all exceptions of chanx."""
+
+
+class ConfigurationError(ChanxError):
+    """The set-up of a channel is wrong; the text names each culprit with file and line, and what to do.
+
+    Raised while registering, and by `Channel.compile()` or the first use of the channel. Never raised
+    because of what a client sent.
+    """
+
+
+class ConnectionClosed(ChanxError):
+    """The connection cannot carry another frame: it was closed by either side, or broke.
+
+    Attributes:
+        code: the close code (RFC 6455, section 7.4), or None while it is not known.
+        reason: the close reason; empty when there was none.
+    """
+
+    def __init__(self, code: int | None = None, reason: str = "") -> None:
+        self.code = code
+        self.reason = reason
+        told = "" if code is None else f" (code {code}{f', {reason}' if reason else ''})"
+        super().__init__(f"the connection is closed{told}; nothing more can be sent on it")
+
+
+class Reject(ChanxError, HTTPException):
+    """Refuse a connection, or one message, from a dependency or from `on_connect`.
+
+    It is a `starlette.exceptions.HTTPException`, so the same function may raise it in a FastAPI route.
+
+    Args:
+        status_code: the HTTP status of the refusal, 400 to 599.
+        detail: what the client may know; the status's own phrase when left out.
+        headers: HTTP headers of the refusal, where the server can send one.
+    """
+
+    def __init__(self, status_code: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        HTTPException.__init__(self, status_code, detail, headers)

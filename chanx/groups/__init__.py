@@ -1,0 +1,1 @@
+"""Groups: who is a member here (`members`), the contract of a layer (`layer`), and the layers themselves."""

@@ -1,0 +1,67 @@
+"""The contract between channels and whatever carries group traffic between processes."""
+
+from __future__ import annotations
+
+from collections.abc import Awaitable
+from dataclasses import dataclass
+from typing import Protocol
+
+from chanx.groups.members import Members
+
+
+@dataclass(frozen=True, slots=True)
+class Publication:
+    """One broadcast or event on its way to the members of some groups.
+
+    Attributes:
+        body: the message as JSON, encoded once by the publisher.
+        event: the event's tag; None when the body is a frame that goes straight to clients.
+        groups: names of groups; a member of several gets the publication once.
+        connections: ids of single connections.
+        exclude: ids of connections that do not get it.
+    """
+
+    body: str
+    event: str | None = None
+    groups: tuple[str, ...] = ()
+    connections: tuple[str, ...] = ()
+    exclude: frozenset[str] = frozenset()
+
+
+class GroupLayer(Protocol):
+    """Carries publications to every process that has members, and to this one.
+
+    A layer owns a `Members` and hands everything it hears to `members.deliver`, which may be called from
+    any thread. It stores no membership anywhere else, so a killed process leaves nothing behind.
+    `subscribe`, `unsubscribe` and `publish_sync` may be called from any thread.
+    """
+
+    members: Members
+
+    def subscribe(self, group: str) -> Awaitable[None]:
+        """Wish to hear a group. The wish holds from now on, also if nobody waits for the result.
+
+        Awaiting the result returns when the broker has confirmed; it raises if it cannot be reached.
+        Asking again for a group that is subscribed is harmless.
+        """
+        ...
+
+    def unsubscribe(self, group: str) -> None:
+        """Wish no longer to hear a group; takes effect in the background."""
+        ...
+
+    async def publish(self, publication: Publication) -> None:
+        """Hand a publication over. Never waits for a socket; order per caller and group is kept."""
+        ...
+
+    def publish_sync(self, publication: Publication) -> None:
+        """The same from a thread without an event loop; returns once it is queued."""
+        ...
+
+    def healthy(self) -> bool:
+        """Is the link to the broker up?"""
+        ...
+
+    async def aclose(self) -> None:
+        """Let go of everything; a closed layer may be used again, and opens anew."""
+        ...

@@ -1,0 +1,137 @@
+"""Who is in which group in this process, and the fan-out to them.
+
+Rules: a member's loop (its home) is the only one that touches the member. Sets of one home are changed
+by that home only; the lock guards the outer tables, which all threads share.
+"""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable
+from typing import TYPE_CHECKING, Any, Protocol
+
+if TYPE_CHECKING:
+    from chanx.groups.layer import Publication
+
+
+class Home(Protocol):
+    """The event loop that a member lives on."""
+
+    def here(self) -> bool:
+        """Is the caller running on this loop?"""
+        ...
+
+    def post(self, function: Callable[..., None], *args: Any) -> bool:
+        """Run a function on the loop soon, from any thread, in order; False if the loop has ended."""
+        ...
+
+
+class Member(Protocol):
+    """What fan-out asks of a connection."""
+
+    id: str
+    home: Home
+
+    def push(self, publication: Publication) -> None:
+        """Queue a publication; never waits, never raises."""
+        ...
+
+
+class Members:
+    """The local members of one group layer.
+
+    Attributes:
+        served: has a connection ever been here? Publishing before that cannot reach anybody in memory.
+        warned: was that said already?
+        observers: called with each message and publication that leaves through this layer; for tests.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._groups: dict[str, dict[Home, dict[Member, None]]] = {}
+        self._ids: dict[str, Member] = {}
+        self.served = False
+        self.warned = False
+        self.observers: list[Callable[[Any, Publication], None]] = []
+
+    def add(self, member: Member) -> None:
+        """A connection begins; from now on it can be reached by its id."""
+        with self._lock:
+            self._ids[member.id] = member
+        self.served = True
+
+    def remove(self, member: Member) -> None:
+        """A connection has ended."""
+        with self._lock:
+            self._ids.pop(member.id, None)
+
+    def join(self, group: str, member: Member) -> None:
+        """Make a connection a member of a group."""
+        with self._lock:
+            self._groups.setdefault(group, {}).setdefault(member.home, {})[member] = None
+
+    def leave(self, group: str, member: Member) -> bool:
+        """End a membership; True when nobody in this process is left in the group."""
+        with self._lock:
+            homes = self._groups.get(group, {})
+            there = homes.get(member.home, {})
+            there.pop(member, None)
+            if not there:
+                homes.pop(member.home, None)
+            if not homes:
+                self._groups.pop(group, None)
+            return not homes
+
+    def count(self, group: str) -> int:
+        """How many members a group has in this process."""
+        with self._lock:
+            return sum(map(len, self._groups.get(group, {}).values()))
+
+    def groups(self) -> list[str]:
+        """The groups with members in this process."""
+        with self._lock:
+            return list(self._groups)
+
+    def deliver(self, publication: Publication) -> None:
+        """Queue a publication for every local member it is for; from any thread, waiting for none."""
+        with self._lock:
+            homes: dict[Home, None] = {}
+            for group in publication.groups:
+                homes.update(dict.fromkeys(self._groups.get(group, ())))
+            for one in publication.connections:
+                if one in self._ids:
+                    homes[self._ids[one].home] = None
+        for home in homes:
+            if home.here():
+                self._deliver(home, publication)
+            elif not home.post(self._deliver, home, publication):
+                self._forget(home)
+
+    def _deliver(self, home: Home, publication: Publication) -> None:
+        exclude = publication.exclude
+        for member in self._targets(home, publication):
+            if not exclude or member.id not in exclude:
+                member.push(publication)
+
+    def _targets(self, home: Home, publication: Publication) -> Iterable[Member]:
+        with self._lock:
+            groups = [self._groups.get(group, {}).get(home, {}) for group in publication.groups]
+            if len(groups) == 1 and not publication.connections:
+                return tuple(groups[0])  # a copy: a member that is too slow leaves while we iterate
+            found: dict[Member, None] = {}
+            for group in groups:
+                found.update(group)
+            for one in publication.connections:
+                member = self._ids.get(one)
+                if member is not None and member.home is home:
+                    found[member] = None
+            return tuple(found)
+
+    def _forget(self, home: Home) -> None:
+        """The loop ended without its connections having been able to leave."""
+        with self._lock:
+            for group in list(self._groups):
+                self._groups[group].pop(home, None)
+                if not self._groups[group]:
+                    del self._groups[group]
+            self._ids = {key: member for key, member in self._ids.items() if member.home is not home}

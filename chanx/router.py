@@ -1,0 +1,338 @@
+"""The `Channel`: registration, composition, and the entry for ASGI servers."""
+
+from __future__ import annotations
+
+import contextlib
+import logging
+from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping
+from typing import Any, Literal
+
+from chanx import _handshake, _publish, _runtime
+from chanx._compile import compile_plan
+from chanx._plan import Plan
+from chanx._registry import Registrar
+from chanx._service import Counters, Service
+from chanx._source import Inclusion, Source, caller, frame_place
+from chanx.codecs.msgspec import MsgspecCodec
+from chanx.codecs.protocol import Codec
+from chanx.codecs.pydantic import PydanticCodec
+from chanx.connection import Connection
+from chanx.exceptions import ConfigurationError
+from chanx.groups.layer import GroupLayer, Publication
+from chanx.groups.memory import MemoryLayer
+from chanx.params import Depends
+from chanx.types import Limits, Stats
+
+logger = logging.getLogger("chanx")
+
+_CODECS: tuple[Codec, ...] = (PydanticCodec(), MsgspecCodec())
+
+
+class Channel(Registrar):
+    """A router for messages and events, and an ASGI application.
+
+    Functions are collected with `on`, `event`, `on_connect`, `on_disconnect`, `on_error` and `middleware`;
+    other channels with `include`. The first use, or `compile`, turns all of it into an immutable plan.
+
+    Args:
+        name: a short name for logs and errors.
+        title: a name for people.
+        description: what the channel is for.
+        discriminator: the field that tells messages apart.
+        state: called without arguments for every connection; the result is `Context.state`.
+        dependencies: run before every handler, event and hook of this channel and of those it includes.
+        limits: what one connection may use.
+        refuse: `"http"` answers a refused connection with an HTTP status; `"close"` accepts and closes at
+            once with 4000 + status, which is all that a browser's code can see.
+        allowed_origins: exact origins, such as `"https://example.com"`, in place of the same-host rule.
+        subprotocols: in order of preference; the first that the client offers is chosen.
+        groups: the group layer; left out, the parent's, or one in memory.
+        envelope: False to give up `ref` and the other reserved keys, and let messages use their names.
+
+    Raises:
+        ConfigurationError: an argument is wrong.
+    """
+
+    def __init__(
+        self,
+        name: str | None = None,
+        *,
+        title: str | None = None,
+        description: str | None = None,
+        discriminator: str = "action",
+        state: Callable[[], Any] | None = None,
+        dependencies: Iterable[Depends] = (),
+        limits: Limits | None = None,
+        refuse: Literal["http", "close"] = "http",
+        allowed_origins: Iterable[str] | None = None,
+        subprotocols: Iterable[str] = (),
+        groups: GroupLayer | None = None,
+        envelope: bool = True,
+    ) -> None:
+        where = frame_place(caller())
+        _check(name, where, refuse, allowed_origins, subprotocols, groups)
+        self.name = name or "channel"
+        self.title = title
+        self.description = description
+        self.limits = limits or Limits()
+        self._source = Source(
+            name=self.name,
+            discriminator=discriminator,
+            envelope=envelope,
+            state=state,
+            dependencies=tuple(dependencies),
+            where=where,
+        )
+        self._refuse = refuse
+        self._allowed_origins: Collection[str] | None = None if allowed_origins is None else frozenset(allowed_origins)
+        self._subprotocols = tuple(subprotocols)
+        self._given_layer = groups
+        self._own_layer: GroupLayer | None = groups
+        self._parents: list[Channel] = []
+        self._overrides: dict[Any, Any] = {}
+        self._service: Service | None = None
+        self._counters = Counters()
+
+    # -- composition and compilation ----------------------------------------------------------------
+
+    def include(
+        self, channel: Channel, *, prefix: str = "", dependencies: Iterable[Depends] = (), tags: Iterable[str] = ()
+    ) -> None:
+        """Take another channel's handlers, events, hooks and error handlers into this one.
+
+        The other stays usable alone and may be included in many parents; from the first use of either
+        neither takes registrations any more.
+
+        Args:
+            channel: what to include.
+            prefix: put in front of the tags of the messages it receives, on the wire only.
+            dependencies: guards in front of its handlers, events and hooks.
+            tags: put on its handlers, for documents.
+
+        Raises:
+            ConfigurationError: too late, in a circle, or it has another group layer.
+        """
+        where = frame_place(caller())
+        layer = channel._given_layer
+        if layer is not None and layer is not self._given_layer:
+            raise ConfigurationError(
+                f"include at {where}: {channel.name} ({channel._source.where}) has a group layer other than that of "
+                f"{self.name} ({self._source.where}); give both the same groups=, or only {self.name}"
+            )
+        self._source.include(Inclusion(channel._source, prefix, tuple(dependencies), tuple(tags), where))
+        channel._parents.append(self)
+
+    def compile(self) -> None:
+        """Check everything and build the plan now, not at the first connection.
+
+        Raises:
+            ConfigurationError: any mistake of set-up.
+        """
+        self._compiled(frame_place(caller()))
+
+    @contextlib.contextmanager
+    def override(self, dependencies: Mapping[Callable[..., Any], Callable[..., Any]]) -> Generator[None, None, None]:
+        """Replace dependencies, in tests; connections made inside the `with` block use the replacements."""
+        before = self._overrides, self._service
+        self._overrides, self._service = {**self._overrides, **dependencies}, None
+        try:
+            yield
+        finally:
+            self._overrides, self._service = before
+
+    def _compiled(self, where: str) -> Service:
+        if self._service is None:
+            plan = compile_plan(self._source, _CODECS, self._overrides)
+            for source in self._source.walk():
+                source.frozen = source.frozen or where
+            self._service = Service(
+                plan=plan,
+                limits=self.limits,
+                layer=self._layer(),
+                counters=self._counters,
+                refuse=self._refuse,
+                allowed_origins=self._allowed_origins,
+                subprotocols=self._subprotocols,
+            )
+        return self._service
+
+    # -- groups -------------------------------------------------------------------------------------
+
+    async def broadcast(
+        self,
+        message: Any,
+        *,
+        group: str | None = None,
+        groups: Iterable[str] | None = None,
+        connection: str | None = None,
+        exclude: str | Iterable[str] = (),
+    ) -> None:
+        """Send a message straight to the clients of groups, in every application this channel is part of.
+
+        Args:
+            group: one group.
+            groups: several; a member of more than one gets the message once.
+            connection: the id of a single connection.
+            exclude: ids of connections that do not get it.
+
+        Raises:
+            ConfigurationError: it is no message.
+            TypeError: it names no target.
+        """
+        plan = self._compiled("broadcast").plan
+        publication = _publish.frame(plan, message, _publish.targets(group, groups, connection, exclude))
+        await self._publish(publication, message)
+
+    async def emit(
+        self,
+        event: Any,
+        *,
+        group: str | None = None,
+        groups: Iterable[str] | None = None,
+        connection: str | None = None,
+        exclude: str | Iterable[str] = (),
+    ) -> None:
+        """Send an event to the `event` functions of the members of groups; see `broadcast`."""
+        plan = self._compiled("emit").plan
+        publication = _publish.event(plan, event, _publish.targets(group, groups, connection, exclude))
+        await self._publish(publication, event)
+
+    def broadcast_sync(
+        self,
+        message: Any,
+        *,
+        group: str | None = None,
+        groups: Iterable[str] | None = None,
+        connection: str | None = None,
+        exclude: str | Iterable[str] = (),
+    ) -> None:
+        """`broadcast` from a thread without an event loop; returns once it is queued.
+
+        Raises:
+            RuntimeError: this thread runs an event loop.
+        """
+        _refuse_loop("broadcast")
+        plan = self._compiled("broadcast_sync").plan
+        publication = _publish.frame(plan, message, _publish.targets(group, groups, connection, exclude))
+        for layer in self._publishing(message, publication):
+            layer.publish_sync(publication)
+
+    def emit_sync(
+        self,
+        event: Any,
+        *,
+        group: str | None = None,
+        groups: Iterable[str] | None = None,
+        connection: str | None = None,
+        exclude: str | Iterable[str] = (),
+    ) -> None:
+        """`emit` from a thread without an event loop; returns once it is queued.
+
+        Raises:
+            RuntimeError: this thread runs an event loop.
+        """
+        _refuse_loop("emit")
+        plan = self._compiled("emit_sync").plan
+        publication = _publish.event(plan, event, _publish.targets(group, groups, connection, exclude))
+        for layer in self._publishing(event, publication):
+            layer.publish_sync(publication)
+
+    def stats(self) -> Stats:
+        """The counters of the connections that this channel served, in this process."""
+        return self._counters.snapshot()
+
+    def layers(self) -> list[GroupLayer]:
+        """Every group layer on which this channel's members may be: its own, and its parents'."""
+        found: dict[int, GroupLayer] = {}
+        for parent in self._parents:
+            found.update({id(layer): layer for layer in parent.layers()})
+        if self._own_layer is not None or not found:
+            found[id(self._layer())] = self._layer()
+        return list(found.values())
+
+    def _layer(self) -> GroupLayer:
+        """The layer of connections that this channel serves itself."""
+        if self._own_layer is None:
+            self._own_layer = MemoryLayer()
+        return self._own_layer
+
+    async def _publish(self, publication: Publication, message: Any) -> None:
+        for layer in self._publishing(message, publication):
+            await layer.publish(publication)
+
+    def _publishing(self, message: Any, publication: Publication) -> list[GroupLayer]:
+        layers = self.layers()
+        members = [layer.members for layer in layers if isinstance(layer, MemoryLayer)]
+        if len(members) == len(layers) and not any(one.served or one.warned for one in members):
+            logger.warning(
+                "%s published on a memory layer that has served no connection in this process: nobody can hear it. "
+                "From another process, give the channels of both a layer with a broker: Channel(groups=…)",
+                self.name,
+            )
+            for one in members:
+                one.warned = True
+        for layer in layers:
+            for observe in layer.members.observers:
+                observe(message, publication)
+        return layers
+
+    # -- ASGI ---------------------------------------------------------------------------------------
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one ASGI scope: `websocket`, `http` (answered 426) or `lifespan`.
+
+        Raises:
+            ConfigurationError: any mistake of set-up, at the first use.
+            ValueError: another type of scope.
+        """
+        kind = scope["type"]
+        if kind == "websocket":
+            await Connection(self._compiled("its first connection"), scope, receive, send).run()
+        elif kind == "http":
+            await _handshake.upgrade_required(send)
+        elif kind == "lifespan":
+            await self._lifespan(receive, send)
+        else:
+            raise ValueError(f"{self.name} serves websocket, http and lifespan scopes, not {kind!r}")
+
+    @contextlib.asynccontextmanager
+    async def lifespan(self, app: Any = None) -> AsyncGenerator[None, None]:
+        """For `Starlette(lifespan=chat.lifespan)`: compile at start, let go of the group layer at the end."""
+        service = self._compiled("its lifespan")
+        try:
+            yield
+        finally:
+            await service.layer.aclose()
+
+    async def _lifespan(self, receive: Any, send: Any) -> None:
+        await receive()
+        async with contextlib.AsyncExitStack() as stack:
+            try:
+                await stack.enter_async_context(self.lifespan())
+            except ConfigurationError as error:
+                await send({"type": "lifespan.startup.failed", "message": str(error)})
+                return
+            await send({"type": "lifespan.startup.complete"})
+            await receive()
+        await send({"type": "lifespan.shutdown.complete"})
+
+
+def _refuse_loop(name: str) -> None:
+    if _runtime.on_a_loop():
+        raise RuntimeError(f"{name}_sync would block the event loop of this thread; write `await channel.{name}(…)`")
+
+
+def _check(
+    name: Any, where: str, refuse: str, allowed_origins: Any, subprotocols: Any, groups: Any
+) -> None:
+    if name is not None and not isinstance(name, str):
+        raise ConfigurationError(f"Channel at {where}: the name is a string, not {name!r}")
+    if refuse not in ("http", "close"):
+        raise ConfigurationError(f'Channel at {where}: refuse={refuse!r}; it is "http" or "close"')
+    for key, value in (("allowed_origins", allowed_origins), ("subprotocols", subprotocols)):
+        if isinstance(value, str):
+            raise ConfigurationError(f"Channel at {where}: {key}={value!r}; give a list, as in [{value!r}]")
+    if groups is not None and not hasattr(groups, "members"):
+        raise ConfigurationError(
+            f"Channel at {where}: groups={groups!r} is no group layer; give an object such as MemoryLayer()"
+        )

@@ -1,0 +1,104 @@
+"""Small shared types: limits, counters and what a place in the source is called."""
+
+from __future__ import annotations
+
+import inspect
+from dataclasses import dataclass
+from typing import Any
+
+from chanx.exceptions import ConfigurationError
+
+#: Keys of a frame that belong to the envelope, not to the message (DESIGN, "On the wire").
+RESERVED_KEYS = frozenset({"ref", "ask", "topic", "stream", "seq", "epoch", "version"})
+
+#: Tags that control frames use; no message may carry one.
+CONTROL_ACTIONS = frozenset(
+    {"ack", "error", "complete", "cancel", "subscribe", "subscribed", "unsubscribe", "unsubscribed", "recover"}
+    | {"recovered", "gap"}
+)
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Limits:
+    """What one connection may use. Sizes are bytes, times are seconds.
+
+    Attributes:
+        max_size: the largest frame a client may send; a larger one closes with 1009.
+        strikes: bad frames within `strikes_window` that are answered; one more closes with 1008.
+        strikes_window: how long a bad frame counts.
+        read_ahead: frames read ahead while a handler is suspended; past it the client has to wait.
+        read_ahead_bytes: the same in bytes of text.
+        outbox: frames that may wait to be written to the client.
+        outbox_bytes: the same in bytes of text.
+        inbox: events that may wait for the connection's event handlers.
+        inbox_bytes: the same in bytes of text.
+        send_timeout: how long one frame may take to be written, or may wait for room; then 1013.
+        connect_timeout: how long dependencies and `on_connect` may take before the connection is refused.
+        linger: how long what a client had sent before it left may still be handled.
+        cleanup: how long `on_disconnect` and closing dependencies may take, shielded from cancellation.
+        threads: plain `def` functions of one channel that may run at once, per event loop.
+    """
+
+    max_size: int = 1024 * 1024
+    strikes: int = 20
+    strikes_window: float = 60.0
+    read_ahead: int = 64
+    read_ahead_bytes: int = 1024 * 1024
+    outbox: int = 1000
+    outbox_bytes: int = 8 * 1024 * 1024
+    inbox: int = 1000
+    inbox_bytes: int = 8 * 1024 * 1024
+    send_timeout: float = 20.0
+    connect_timeout: float = 10.0
+    linger: float = 10.0
+    cleanup: float = 5.0
+    threads: int = 40
+
+    def __post_init__(self) -> None:
+        for name in self.__slots__:
+            value: Any = getattr(self, name)
+            least: float = 0 if name == "strikes" else 1 if isinstance(value, int) else 0.001
+            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
+                raise ConfigurationError(f"Limits({name}={value!r}): give a number of at least {least}")
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Stats:
+    """Counters of one channel in this process, as `Channel.stats()` saw them.
+
+    Attributes:
+        connections: connections that are open now, hooks included.
+        accepted: connections accepted so far.
+        refused: connections refused so far.
+        bad_frames: frames answered with an error because they could not be read or validated.
+        handler_errors: exceptions of handlers, hooks and error handlers that were logged.
+        events_skipped: events for which a member had no handler, or which its guards held back.
+        frames_dropped: frames and events that were not delivered because a client was too slow.
+        slow_closed: connections closed with 1013.
+        cancelled: handlers cancelled because their client had left for longer than `Limits.linger`.
+    """
+
+    connections: int = 0
+    accepted: int = 0
+    refused: int = 0
+    bad_frames: int = 0
+    handler_errors: int = 0
+    events_skipped: int = 0
+    frames_dropped: int = 0
+    slow_closed: int = 0
+    cancelled: int = 0
+
+
+def place(thing: Any) -> str:
+    """Where a function or class was written: `name (file.py:12)`."""
+    target = inspect.unwrap(thing) if callable(thing) else thing
+    if not (inspect.isfunction(target) or inspect.ismethod(target) or inspect.isclass(target)):
+        target = type(target)
+    name = getattr(target, "__qualname__", repr(thing)).replace("<locals>.", "")
+    code = getattr(target, "__code__", None)
+    if code is not None:
+        return f"{name} ({code.co_filename}:{code.co_firstlineno})"
+    try:
+        return f"{name} ({inspect.getsourcefile(target)}:{inspect.getsourcelines(target)[1]})"
+    except (OSError, TypeError):
+        return f"{target.__module__}.{name}"

@@ -1,0 +1,27 @@
+#!/usr/bin/env bash
+# Everything that `make check` looks at. All steps run, so that one run tells all there is to mend.
+set -uo pipefail
+cd "$(dirname "$0")/.."
+
+py=.venv/bin/python
+failed=()
+
+step() {
+    local name="$1"
+    shift
+    echo "== $name"
+    "$@" || failed+=("$name")
+}
+
+step "ruff check" "$py" -m ruff check .
+step "ruff format" "$py" -m ruff format --check .
+step "mypy --strict" "$py" -m mypy --strict
+step "pyright" "$py" -m pyright --pythonpath "$py"
+step "architecture" "$py" -m pytest -q tests/test_architecture.py
+step "docs" "$py" -m mkdocs build --strict --quiet
+
+if [ "${#failed[@]}" -gt 0 ]; then
+    printf 'FAILED: %s\n' "${failed[@]}" >&2
+    exit 1
+fi
+echo "All checks passed."

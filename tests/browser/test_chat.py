@@ -1,0 +1,252 @@
+"""The chat's page in a real browser, against a real server."""
+
+import signal
+from collections.abc import Iterator
+from contextlib import ExitStack
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+
+from tests import servers
+
+pytestmark = pytest.mark.browser
+
+ARGUMENTS = [
+    "--no-sandbox",
+    "--disable-gpu",
+    "--disable-quic",
+    "--no-first-run",
+    "--disable-background-networking",
+    "--disable-component-update",
+    "--disable-sync",
+]
+PATIENCE = 15_000
+"""How long, in milliseconds, a page may take to show what it should: the longest backoff and some."""
+
+
+@pytest.fixture(scope="module")
+def browser(chromium: str) -> Iterator[Browser]:
+    with sync_playwright() as playwright:
+        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
+        yield browser
+        browser.close()
+
+
+class Server:
+    """The chat under uvicorn, which may be killed and started again at the same address."""
+
+    def __init__(self, stack: ExitStack) -> None:
+        self.stack = stack
+        self.running = stack.enter_context(servers.serve("uvicorn", "examples.chat:app"))
+
+    @property
+    def url(self) -> str:
+        return self.running.http()
+
+    def kill(self) -> None:
+        """End it as a crash would: no close frame and no goodbye."""
+        self.running.signal(signal.SIGKILL)
+        self.running.process.wait()
+
+    def start(self) -> None:
+        again = servers.serve("uvicorn", "examples.chat:app", port=self.running.port)
+        self.running = self.stack.enter_context(again)
+
+
+@pytest.fixture
+def server() -> Iterator[Server]:
+    with ExitStack() as stack:
+        yield Server(stack)
+
+
+@pytest.fixture
+def context(browser: Browser) -> Iterator[BrowserContext]:
+    """A browser of one's own; a page whose script raises fails the test."""
+    expect.set_options(timeout=PATIENCE)
+    context = browser.new_context()
+    context.set_default_timeout(PATIENCE)
+    errors: list[str] = []
+    context.on("weberror", lambda error: errors.append(str(error.error)))
+    yield context
+    context.close()
+    assert errors == []
+
+
+@pytest.fixture
+def ada(context: BrowserContext, server: Server) -> Page:
+    return come_in(context, server, "Ada")
+
+
+@pytest.fixture
+def bob(context: BrowserContext, server: Server, ada: Page) -> Page:
+    bob = come_in(context, server, "Bob")
+    expect(people(ada)).to_have_text(["Ada (you)", "Bob"])
+    return bob
+
+
+def come_in(context: BrowserContext, server: Server, name: str) -> Page:
+    page = context.new_page()
+    page.goto(server.url)
+    page.get_by_label("Your name").fill(name)
+    page.get_by_role("button", name="Enter").click()
+    expect(state(page)).to_have_text("Connected")
+    return page
+
+
+def say(page: Page, text: str) -> None:
+    page.get_by_label("Message", exact=True).fill(text)
+    page.get_by_role("button", name="Send").click()
+
+
+def state(page: Page) -> Locator:
+    return page.get_by_role("status")
+
+
+def people(page: Page) -> Locator:
+    return page.locator("#people li")
+
+
+def talk(page: Page) -> Locator:
+    return page.get_by_role("log").locator("li[data-state=said] .text")
+
+
+def switch(page: Page, room: str) -> None:
+    page.locator("#rooms").get_by_role("button", name=room).click()
+    expect(page.locator("#room")).to_have_text(room)
+    expect(state(page)).to_have_text("Connected")
+
+
+def test_two_tabs_talk(ada: Page, bob: Page) -> None:
+    say(ada, "hello")
+    expect(talk(bob)).to_have_text(["hello"])
+    say(bob, "hello yourself")
+    for page in (ada, bob):
+        expect(talk(page)).to_have_text(["hello", "hello yourself"])
+        expect(page.get_by_role("log").locator("li .who")).to_have_text(["Ada", "Bob"])
+
+
+def test_markup_is_shown_as_text(ada: Page, bob: Page) -> None:
+    say(ada, "<img src=x onerror=alert(1)>")
+    expect(talk(bob)).to_have_text(["<img src=x onerror=alert(1)>"])
+    expect(bob.get_by_role("log").locator("img")).to_have_count(0)
+
+
+def test_typing_is_shown_to_the_other_and_not_to_oneself(ada: Page, bob: Page) -> None:
+    ada.get_by_label("Message", exact=True).press_sequentially("hel")
+    expect(bob.locator("#typing")).to_have_text("Ada is typing…")
+    say(ada, "hello")
+    expect(talk(bob)).to_have_text(["hello"])
+    expect(bob.locator("#typing")).to_have_text("")
+    # What Ada has said has come back to her by now, and so would have what she typed.
+    expect(talk(ada)).to_have_text(["hello"])
+    expect(ada.locator("#typing")).to_have_text("")
+
+
+def test_typing_ends_when_the_line_is_emptied(ada: Page, bob: Page) -> None:
+    ada.get_by_label("Message", exact=True).fill("h")
+    expect(bob.locator("#typing")).to_have_text("Ada is typing…")
+    ada.get_by_label("Message", exact=True).fill("")
+    expect(bob.locator("#typing")).to_have_text("")
+
+
+def test_presence_follows_tabs(context: BrowserContext, server: Server, ada: Page, bob: Page) -> None:
+    second = come_in(context, server, "Bob")
+    bob.close()
+    expect(people(second)).to_have_text(["Ada", "Bob (you)"])
+    say(second, "still here")
+    expect(talk(ada)).to_have_text(["still here"])
+    expect(people(ada)).to_have_text(["Ada (you)", "Bob"])
+    second.close()
+    expect(people(ada)).to_have_text(["Ada (you)"])
+
+
+def test_a_reload_comes_back_to_its_room(ada: Page, bob: Page) -> None:
+    switch(ada, "help")
+    switch(bob, "help")
+    say(ada, "hello")
+    expect(talk(bob)).to_have_text(["hello"])
+    bob.reload()
+    expect(bob.locator("#room")).to_have_text("help")
+    expect(talk(bob)).to_have_text(["hello"])
+    for page, names in ((ada, ["Ada (you)", "Bob"]), (bob, ["Ada", "Bob (you)"])):
+        expect(people(page)).to_have_text(names)
+
+
+def test_rooms_are_apart(ada: Page, bob: Page) -> None:
+    switch(bob, "help")
+    expect(people(ada)).to_have_text(["Ada (you)"])
+    say(ada, "to the lobby")
+    say(bob, "to the helpers")
+    expect(talk(ada)).to_have_text(["to the lobby"])
+    expect(talk(bob)).to_have_text(["to the helpers"])
+    switch(bob, "lobby")
+    expect(talk(bob)).to_have_text(["to the lobby"])
+    expect(people(ada)).to_have_text(["Ada (you)", "Bob"])
+
+
+def test_another_room_can_be_named(ada: Page) -> None:
+    ada.get_by_label("Another room").fill("Tea Time")
+    ada.get_by_role("button", name="Go").click()
+    expect(ada.locator("#room")).to_have_text("tea-time")
+    expect(people(ada)).to_have_text(["Ada (you)"])
+    ada.go_back()
+    expect(ada.locator("#room")).to_have_text("lobby")
+
+
+def test_survives_a_restart_of_the_server(server: Server, ada: Page, bob: Page) -> None:
+    say(ada, "before")
+    expect(talk(bob)).to_have_text(["before"])
+    server.kill()
+    for page in (ada, bob):
+        expect(state(page)).to_have_text("Reconnecting…")
+    say(ada, "meanwhile")
+    expect(ada.locator("li[data-state=sending]")).to_have_count(1)
+    server.start()
+    for page in (ada, bob):
+        expect(state(page)).to_have_text("Connected")
+    # Sent by the page itself once it is back; who is back earlier or later sees it all the same.
+    for page in (ada, bob):
+        expect(talk(page)).to_have_text(["before", "meanwhile"])
+        expect(people(page)).to_have_count(2)
+    say(bob, "after")
+    for page in (ada, bob):
+        expect(talk(page)).to_have_text(["before", "meanwhile", "after"])
+
+
+def test_a_missing_name_shows_the_reason(context: BrowserContext, server: Server) -> None:
+    page = context.new_page()
+    page.goto(server.url)
+    page.get_by_role("button", name="Enter").click()
+    expect(page.get_by_role("alert")).to_have_text("Please enter a name.")
+    expect(page.get_by_label("Your name")).to_be_focused()
+    page.get_by_label("Your name").fill("Ada")
+    page.keyboard.press("Enter")
+    expect(state(page)).to_have_text("Connected")
+
+
+def test_delays_grow_to_a_ceiling_and_are_never_alike(ada: Page) -> None:
+    delays = ada.evaluate(
+        """async () => {
+            const { delayBefore } = await import("/static/line.js");
+            return [0, 1, 2, 5, 50].map((attempt) => Array.from({ length: 200 }, () => delayBefore(attempt)));
+        }"""
+    )
+    for sample, ceiling in zip(delays, [400, 800, 1600, 10_000, 10_000], strict=True):
+        assert ceiling / 2 <= min(sample) < max(sample) <= ceiling
+
+
+def test_only_a_refusal_that_would_be_repeated_ends_the_attempts(ada: Page) -> None:
+    codes = [1000, 1001, 1006, 1008, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4404, 4408, 4429, 4503]
+    final = ada.evaluate("async (codes) => codes.filter((await import('/static/line.js')).isFinal)", codes)
+    assert final == [1008, 1009, 4400, 4401, 4403, 4404]
+
+
+def test_the_page_fits_a_phone(browser: Browser, server: Server) -> None:
+    context = browser.new_context(viewport={"width": 360, "height": 640})
+    page = come_in(context, server, "A name of thirty characters ok")
+    say(page, "unbroken" * 40)
+    expect(talk(page)).to_have_count(1)
+    assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+    assert page.evaluate("document.documentElement.scrollHeight <= innerHeight")
+    expect(page.get_by_role("button", name="Send")).to_be_in_viewport()
+    context.close()

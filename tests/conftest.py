@@ -1,0 +1,32 @@
+"""What every test may use: both event loops, and programs that pip does not bring."""
+
+from __future__ import annotations
+
+import pytest
+
+from tests import programs
+
+
+@pytest.fixture(params=[pytest.param("asyncio", id="asyncio"), pytest.param("trio", id="trio")])
+def anyio_backend(request: pytest.FixtureRequest) -> str:
+    """Async tests run once on each backend unless their module narrows this fixture."""
+    backend: str = request.param
+    return backend
+
+
+@pytest.fixture(scope="session")
+def chromium() -> str:
+    """The path of a Chromium that can be driven headless."""
+    return programs.need("chromium")
+
+
+@pytest.fixture(scope="session")
+def redis_server() -> str:
+    """The path of the redis-server program."""
+    return programs.need("redis-server")
+
+
+@pytest.fixture(scope="session")
+def node() -> str:
+    """The path of Node."""
+    return programs.need("node")

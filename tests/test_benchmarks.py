@@ -1,0 +1,88 @@
+"""The benchmarks run, and their limits do the work that they are limits of. No times are judged here."""
+
+import json
+import shutil
+import subprocess
+import sys
+from pathlib import Path
+
+import pytest
+
+from benchmarks.backend import BACKENDS, BackendName
+from benchmarks.contestants import Contestant, Heat, heats
+from benchmarks.wire import App, UnansweredError, answers, timed
+
+ROOT = Path(__file__).parent.parent
+FRAMEWORKS = ("Starlette", "FastAPI")
+
+
+def names(chosen: tuple[Heat, ...]) -> list[str]:
+    return [contestant.name for heat in chosen for contestant in heat.contestants]
+
+
+def benchmark(*arguments: str) -> list[str]:
+    """The lines of a benchmark's table, below its headings."""
+    command = [sys.executable, "-m", "benchmarks", *arguments]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    head, table = ended.stdout.split("\n---", 1)
+    assert "contestant" in head
+    return table.splitlines()[1:]
+
+
+def assert_rows(table: list[str], expected: list[str]) -> None:
+    assert len(table) == len(expected)
+    for line, name in zip(table, expected, strict=True):
+        assert line.startswith(f"{name} "), f"expected a row for {name!r}, got {line!r}"
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_dispatch_prints_every_row(backend: BackendName) -> None:
+    assert_rows(benchmark("dispatch", "--quick", "--backend", backend), names(heats(BACKENDS[backend])))
+
+
+@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
+def test_instructions_prints_every_row() -> None:
+    ten = tuple(heat for heat in heats(BACKENDS["asyncio"]) if heat.name == "10 types")
+    assert_rows(benchmark("instructions", "--quick"), names(ten))
+
+
+def test_instructions_says_what_is_missing(tmp_path: Path) -> None:
+    command = [sys.executable, "-m", "benchmarks", "instructions", "--quick"]
+    environment = {"PATH": str(tmp_path)}
+    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 2
+    assert "valgrind is not installed" in ended.stderr
+
+
+def limited() -> list[tuple[Contestant, Contestant]]:
+    """chanx's contestants, each with its limit."""
+    pairs: list[tuple[Contestant, Contestant]] = []
+    for heat in heats(BACKENDS["asyncio"]):
+        known = {contestant.name: contestant for contestant in heat.contestants}
+        pairs += [
+            (contestant, known[contestant.limit])
+            for contestant in heat.contestants
+            if contestant.limit is not None and not contestant.name.startswith(FRAMEWORKS)
+        ]
+    return pairs
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("pair", limited(), ids=lambda pair: pair[0].name)
+async def test_contestant_answers_what_its_limit_answers(pair: tuple[Contestant, Contestant]) -> None:
+    contestant, limit = pair
+    got = [json.loads(text) for text in await answers(contestant.build(), contestant.frames, contestant.pause)]
+    wanted = [json.loads(text) for text in await answers(limit.build(), limit.frames, limit.pause)]
+    assert got == wanted
+    assert len(got) == len(contestant.frames)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_contestant_that_does_not_answer_has_no_time() -> None:
+    async def mute(scope: object, receive: object, send: object) -> None:
+        """An application that does nothing."""
+
+    app: App = mute
+    with pytest.raises(UnansweredError, match="6 frames expected, 0 sent"):
+        await timed(app, ["{}"], 2, 3)
