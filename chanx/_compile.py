@@ -41,6 +41,7 @@ class _Compiler:
     root: Source
     graph: Graph
     states: list[Callable[[], Any] | None]
+    owners: list[Source]
     handlers: dict[tuple[Codec, str], dict[type[Any], Handler]] = field(default_factory=lambda: defaultdict(dict))
     received: dict[str, str] = field(default_factory=dict[str, str])
     sent: dict[str, tuple[Any, str]] = field(default_factory=dict[str, tuple[Any, str]])
@@ -60,14 +61,15 @@ class _Compiler:
         if source.state is not None and outer is not None:
             state = len(self.states)
             self.states.append(source.state)
-        of_kind = {kind: tuple(r for r in source.registrations if r.kind == kind) for kind in ("middleware", "on_error")}
+            self.owners.append(source)
+        own = source.registrations
         unit = _Unit(
             source=source,
             prefix=(outer.prefix if outer else "") + prefix,
             guards=(*(outer.guards if outer else ()), *around.get("guards", ()), *source.dependencies),
             tags=(*(outer.tags if outer else ()), *around.get("tags", ())),
-            middleware=(*(outer.middleware if outer else ()), *of_kind["middleware"]),
-            errors=(*(outer.errors if outer else ()), *of_kind["on_error"]),
+            middleware=(*(outer.middleware if outer else ()), *(one for one in own if one.kind == "middleware")),
+            errors=(*(outer.errors if outer else ()), *(one for one in own if one.kind == "on_error")),
             state=state,
             served=outer is None,
         )
@@ -77,7 +79,10 @@ class _Compiler:
 
     def unit(self, unit: _Unit) -> None:
         """Compile one channel of the tree."""
-        guards = self.graph.guards(unit.guards, unit.source.name, unit.state)
+        # a guard of a channel that a function makes may have annotations which only that function can resolve
+        localns = {name: value for one in unit.source.registrations for name, value in one.localns.items()}
+        owner = f"{unit.source.name} ({unit.source.where})"
+        guards = self.graph.guards(unit.guards, owner, unit.state, localns)
         if unit.served:
             needed = (node.slot for guard in guards for node in guard.walk(deep=True))
             self.graph.eager.update(slot for slot in needed if slot is not None)
@@ -139,11 +144,10 @@ class _Compiler:
             raise ConfigurationError(f"{registration.where} is a generator; return a list of messages instead")
         if registration.cancel_on_leave and signature.mode == "sync":
             raise ConfigurationError(
-                f'{registration.where}: a plain def runs in a thread, which nothing can cancel; '
+                f"{registration.where}: a plain def runs in a thread, which nothing can cancel; "
                 f'make it async, or drop on_leave="cancel"'
             )
         self.check_returns(registration, signature)
-        self.check_state(unit, signature)
         run: Call = self.graph.call(signature, guards, unit.state, eager=unit.served)
         if registration.kind == "on":
             for middleware in reversed(unit.middleware):
@@ -172,18 +176,17 @@ class _Compiler:
                 raise ConfigurationError(
                     f"{registration.where} is a generator; only an async on_connect may be one, yielding once"
                 )
-            self.check_state(unit, signature)
             run = self.graph.call(signature, guards, unit.state, eager=unit.served, marks=not unit.served)
             if generator:
-                self.check_generator_hook(registration, signature, guards)
+                self.check_generator_hook(unit, registration, signature, guards)
             made[registration.kind].append(Hook(run, registration.where, generator, not unit.served))
         if made["on_connect"] or made["on_disconnect"]:
             self.hooks.append(Hooks(tuple(made["on_connect"]), tuple(made["on_disconnect"])))
 
     def check_generator_hook(
-        self, registration: Registration, signature: Signature, guards: tuple[Node, ...]
+        self, unit: _Unit, registration: Registration, signature: Signature, guards: tuple[Node, ...]
     ) -> None:
-        asked = [node for _, node in self.graph.args(signature, 0) if isinstance(node, Node)]
+        asked = [node for _, node in self.graph.args(signature, unit.state) if isinstance(node, Node)]
         for node in (one for root in (*guards, *asked) for one in root.walk(deep=False)):
             if node.slot is None and node.mode in ("asyncgen", "gen"):
                 raise ConfigurationError(
@@ -191,22 +194,22 @@ class _Compiler:
                     f'give the dependency scope="connection"'
                 )
 
-    def check_state(self, unit: _Unit, signature: Signature) -> None:
+    def check_state(self, signature: Signature, state: int) -> None:
         """`Context[ChatState]` must ask for the state that the channel makes."""
-        factory = self.states[unit.state]
+        factory, owner = self.states[state], self.owners[state]
         for parameter in signature.parameters:
             wanted = get_args(parameter.annotation)
-            if parameter.asks is not Ask.CONTEXT or not wanted or not isinstance(wanted[0], type):
+            if parameter.asks is not Ask.CONTEXT or not wanted or wanted[0] is Any or not isinstance(wanted[0], type):
                 continue
             if factory is None:
                 raise ConfigurationError(
-                    f"{signature.where} asks for Context[{wanted[0].__name__}], but {unit.source.name} "
-                    f"({unit.source.where}) has no state; write Channel(state={wanted[0].__name__})"
+                    f"{signature.where} asks for Context[{wanted[0].__name__}], but {owner.name} "
+                    f"({owner.where}) has no state; write Channel(state={wanted[0].__name__})"
                 )
             if isinstance(factory, type) and not issubclass(factory, wanted[0]):
                 raise ConfigurationError(
-                    f"{signature.where} asks for Context[{wanted[0].__name__}], but the state of {unit.source.name} "
-                    f"({unit.source.where}) is {factory.__name__}"
+                    f"{signature.where} asks for Context[{wanted[0].__name__}], but the state of {owner.name} "
+                    f"({owner.where}) is {factory.__name__}; make them agree"
                 )
 
     def check_returns(self, registration: Registration, signature: Signature) -> None:
@@ -238,10 +241,11 @@ class _Compiler:
         routes: dict[str, Section] = {}
         for (codec, prefix), handlers in self.handlers.items():
             tags = {tag for cls in handlers for tag in codec.tags(cls, self.root.discriminator)}
+            made_of = {getattr(cls, "__origin__", cls): handler for cls, handler in handlers.items()}
             section = Section(
                 decode=codec.union(handlers, self.root.discriminator),
-                handlers=handlers,
-                runs={cls: handler.run for cls, handler in handlers.items()},
+                handlers=made_of,  # by the class of what is decoded: that of a generic alias has no parameters
+                runs={cls: handler.run for cls, handler in made_of.items()},
                 explain=codec.explain,
                 tags=frozenset(tags) if len(handlers) > 1 else frozenset(),
                 strict=any(codec.extra(cls) for cls in handlers),
@@ -259,7 +263,8 @@ def compile_plan(root: Source, codecs: tuple[Codec, ...], overrides: Mapping[Any
     Raises:
         ConfigurationError: any mistake of set-up; the text names the culprits and what to do.
     """
-    compiler = _Compiler(codecs, root, Graph(overrides), [root.state])
+    compiler = _Compiler(codecs, root, Graph(overrides), [root.state], [root])
+    compiler.graph.check = compiler.check_state
     for unit in list(compiler.flatten(root)):
         compiler.unit(unit)
     direct, routes = compiler.sections()
@@ -304,7 +309,10 @@ def _message_types(registration: Registration, signature: Signature) -> Sequence
                 f"{registration.where}: annotate the first parameter with the message, or name it in the decorator"
             )
         return annotated
-    classes = [one for one in annotated if isinstance(one, type)]
+    # `Any` is a class since Python 3.11; whether a class fits a protocol is for type checkers to say
+    classes = [
+        one for one in annotated if isinstance(one, type) and one is not Any and not getattr(one, "_is_protocol", False)
+    ]
     for cls in registration.types:
         if classes and isinstance(cls, type) and len(classes) == len(annotated) and not issubclass(cls, tuple(classes)):
             raise ConfigurationError(
@@ -327,12 +335,16 @@ def _exception_types(registration: Registration, signature: Signature) -> tuple[
 def _returned(annotation: Any) -> Iterator[Any]:
     """The message classes in a return annotation; what cannot be told apart from here is left to run time."""
     for one in _signature.members(annotation):
-        if get_origin(one) in (list, tuple, Sequence):
+        cls = get_origin(one) or one
+        if cls in (list, tuple, Sequence):
             for arg in get_args(one):
                 yield from _returned(arg)
-        elif isinstance(one, type) and one.__module__ not in ("pydantic.main", "msgspec", "typing"):
-            if one not in (list, tuple, object):
-                yield one
+        elif isinstance(cls, type) and cls is not object and cls.__module__ not in _VAGUE:
+            yield cls
+
+
+#: Where the classes live that say nothing about what is sent: `BaseModel`, `Struct`, `Any`.
+_VAGUE = ("pydantic.main", "msgspec", "typing")
 
 
 def _until_left(inner: Call) -> Call:
@@ -352,6 +364,9 @@ def _wrapped(registration: Registration, inner: Call, state: int) -> Call:
         raise ConfigurationError(f"{registration.where}: a middleware is an async def")
 
     def run(message: Any, connection: Any) -> Any:
-        return function(lambda changed: inner(changed, connection), message, connection.context(state))
+        def call_next(changed: Any) -> Any:
+            return inner(changed, connection)
+
+        return function(call_next, message, connection.context(state))
 
     return run

@@ -6,9 +6,9 @@ else (a `ref`, two families, a prefix, a mistake) takes the longer way through a
 
 from __future__ import annotations
 
-import json
+import contextlib
 from collections.abc import Iterable
-from typing import Any
+from typing import Any, cast
 
 import msgspec
 
@@ -22,22 +22,20 @@ _REF_TEXT = 64 * 12 + 2
 
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
+_string = msgspec.json.Decoder(str).decode
+_ref_value = msgspec.json.Decoder(str | int).decode
 
 
 class BadFrame(Exception):
     """A frame that cannot be handled; it is answered, never fatal.
 
     Attributes:
-        code: the machine-readable code of the error frame.
-        ref: the frame's own `ref` as JSON, if it carried a good one.
+        frame: the error frame that answers it.
     """
 
-    def __init__(self, code: str, detail: str, errors: list[dict[str, Any]] | None = None, ref: str = "") -> None:
-        super().__init__(detail)
-        self.code = code
-        self.detail = detail
-        self.errors = errors
-        self.ref = ref
+    def __init__(self, frame: str) -> None:
+        super().__init__(frame)
+        self.frame = frame
 
 
 def make_peek(discriminator: str) -> Any:
@@ -47,72 +45,77 @@ def make_peek(discriminator: str) -> Any:
         ("tag", optional, msgspec.field(name=discriminator, default=msgspec.UNSET)),
         ("ref", optional, msgspec.field(default=msgspec.UNSET)),
     ]
-    return msgspec.json.Decoder(msgspec.defstruct("Peek", fields)).decode  # type: ignore[arg-type]
+    return msgspec.json.Decoder(msgspec.defstruct("Peek", fields)).decode
 
 
 def read(plan: Plan, text: str) -> tuple[Handler, Any, str]:
     """The handler, the message, and the `ref` as JSON (empty when there is none).
 
     Raises:
-        BadFrame: with the code and detail to answer.
+        BadFrame: with the frame to answer.
     """
     try:
         seen = plan.peek(text)
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
-        raise _explain_peek(plan, text, error) from None
+        raise BadFrame(_explain_peek(plan, error)) from None
     ref = ""
     if plan.envelope and seen.ref is not msgspec.UNSET:
-        ref = _ref(seen.ref)
+        ref = _ref(plan, seen.ref)
     section = plan.direct
     if section is None:
         section = _route(plan, seen.tag, ref)
-    if section.prefix:
-        text = _retag(plan, section, text)
     try:
+        if section.prefix:
+            text = _retag(plan, section, text)
         message = _decode(section, text) if plan.envelope else section.decode(text)
+        handler = section.handlers[message.__class__]  # a validator of the user's own may have made something else
     except Exception as error:  # noqa: BLE001 - each family has exceptions of its own; explain() knows them
-        raise explain(plan, section, text, error, ref) from None
-    return section.handlers[type(message)], message, ref
+        raise BadFrame(explain(plan, section, text, error, ref)) from None
+    return handler, message, ref
 
 
-def explain(plan: Plan, section: Section, text: str, error: Exception, ref: str = "") -> BadFrame:
-    """What to answer where a validator raised."""
-    if isinstance(error, RecursionError):
-        return BadFrame("malformed_json", "the frame is nested too deeply", ref=ref)
-    found = section.explain(error, section.tags)
-    if found is None:
+def explain(plan: Plan, section: Section, text: str, error: Exception, ref: str = "") -> str:
+    """The error frame for a text at which a validator raised."""
+    finding = section.explain(error, section.tags)
+    if finding is None:
+        if isinstance(error, RecursionError):
+            return error_frame(plan, "malformed_json", "the frame is nested too deeply", None, ref)
         # a validator of the user's own raised something else: its text may hold what clients must not see
-        return BadFrame("invalid_message", "the message is invalid", ref=ref)
-    if found.malformed:
-        return BadFrame("malformed_json", found.detail, ref=ref)
-    try:
-        tag = msgspec.json.decode(plan.peek(text).tag, type=str)
-    except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
-        return BadFrame("invalid_message", found.detail, found.errors, ref)
-    if not section.prefix and tag not in plan.known:
-        return _unknown(plan, tag, ref)
-    return BadFrame("invalid_message", found.detail, found.errors, ref)
+        return error_frame(plan, "invalid_message", "the message is invalid", None, ref)
+    malformed, detail, errors = finding
+    if malformed:
+        return error_frame(plan, "malformed_json", detail, None, ref)
+    # a finding at the tag, or above it, may mean that nobody here knows the tag
+    loc = errors[0]["loc"] if errors else None
+    if (not loc or loc[0] == plan.discriminator) and not section.prefix:
+        try:
+            tag = _string(plan.peek(text).tag)
+        except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
+            tag = None
+        if tag is not None and tag not in plan.known:
+            return _unknown(plan, tag, ref)
+    return error_frame(plan, "invalid_message", detail, errors, ref)
 
 
-def error_frame(plan: Plan, bad: BadFrame) -> str:
+def error_frame(plan: Plan, code: str, detail: str, errors: list[dict[str, Any]] | None, ref: str = "") -> str:
     """The error frame of DESIGN, "On the wire"."""
-    payload: dict[str, Any] = {"code": bad.code, "detail": bad.detail}
-    if bad.errors:
-        payload["errors"] = bad.errors
+    payload: dict[str, Any] = (
+        {"code": code, "detail": detail, "errors": errors} if errors else {"code": code, "detail": detail}
+    )
     frame: dict[str, Any] = {plan.discriminator: "error", "payload": payload}
-    if bad.ref:
-        frame["ref"] = msgspec.Raw(bad.ref.encode())
+    if ref:
+        frame["ref"] = msgspec.Raw(ref.encode())
     try:
         return _encode(frame).decode()
-    except (UnicodeError, TypeError):  # a finding holds half a surrogate pair
-        payload["errors"] = []
-        payload["detail"] = bad.code
+    except (UnicodeError, TypeError):  # a finding holds half a surrogate pair, or a number that JSON has not
+        payload["detail"] = code
+        payload.pop("errors", None)
         return _encode(frame).decode()
 
 
 def control_frame(plan: Plan, action: str, ref: str) -> str:
     """`ack` or `complete`, with the ref it answers."""
-    return f'{{{json.dumps(plan.discriminator)}:"{action}","ref":{ref}}}'
+    return f'{{{_encode(plan.discriminator).decode()}:"{action}","ref":{ref}}}'
 
 
 def with_ref(text: str, ref: str) -> str:
@@ -131,7 +134,7 @@ def answer(plan: Plan, result: Any, ref: str) -> list[str]:
     if not isinstance(result, (list, tuple)):
         frame = encode(plan, result)
         return [with_ref(frame, ref)] if ref else [frame]
-    frames = [encode(plan, message) for message in result]
+    frames = [encode(plan, message) for message in cast("Iterable[Any]", result)]
     if ref:
         frames = [with_ref(frame, ref) for frame in frames]
         frames.append(control_frame(plan, "complete", ref))
@@ -144,7 +147,7 @@ def encode(plan: Plan, message: Any) -> str:
     Raises:
         ConfigurationError: it is no message: wrong type, no tag, a tag or field of the envelope.
     """
-    cls = type(message)  # pyright: ignore[reportUnknownVariableType]
+    cls: type[Any] = type(message)  # pyright: ignore[reportUnknownVariableType]
     encoder = plan.encoders.get(cls)
     if encoder is None:
         codec = codec_of(plan.codecs, cls)
@@ -185,37 +188,39 @@ def check_message(codec: Codec, cls: Any, discriminator: str, envelope: bool) ->
     return tags
 
 
-def _ref(raw: Any) -> str:
+def _ref(plan: Plan, raw: Any) -> str:
     """Check a ref and write it as the JSON that every answer to it carries."""
     value = None
-    if len(raw) <= _REF_TEXT:
-        try:
-            value = msgspec.json.decode(raw, type=str | int)
-        except (msgspec.MsgspecError, ValueError):
-            value = None
+    if len(bytes(raw)) <= _REF_TEXT:
+        with contextlib.suppress(msgspec.MsgspecError, ValueError):
+            value = _ref_value(raw)
     if isinstance(value, str) and not 1 <= len(value) <= 64:
         value = None
     if value is None:
         problem = {"loc": ["ref"], "type": "ref", "msg": "a ref is a string of 1 to 64 characters, or an integer"}
-        raise BadFrame("invalid_message", "the ref is invalid", [problem])
+        raise BadFrame(error_frame(plan, "invalid_message", "the ref is invalid", [problem]))
     return _encode(value).decode()
 
 
 def _route(plan: Plan, raw: Any, ref: str) -> Section:
     try:
-        tag = msgspec.json.decode(raw, type=str)
+        tag = _string(raw)
     except (msgspec.MsgspecError, ValueError, TypeError):
         problem = {"loc": [plan.discriminator], "type": "missing", "msg": "a string is needed here"}
-        raise BadFrame("invalid_message", "the message has no tag", [problem], ref) from None
+        raise BadFrame(error_frame(plan, "invalid_message", "the message has no tag", [problem], ref)) from None
     section = plan.routes.get(tag)
     if section is None:
-        raise _unknown(plan, tag, ref)
+        raise BadFrame(_unknown(plan, tag, ref))
     return section
 
 
-def _unknown(plan: Plan, tag: str, ref: str) -> BadFrame:
-    problem = {"loc": [plan.discriminator], "type": "unknown_action", "msg": f"nothing here answers to {tag[:100]!r}"}
-    return BadFrame("unknown_action", "the action is unknown", [problem], ref)
+def _unknown(plan: Plan, tag: str, ref: str) -> str:
+    """The error frame for an unknown tag, written out: clients that are out of date send many of these."""
+    field = _encode(plan.discriminator).decode()
+    msg = _encode(f"nothing here answers to {tag[:100]!r}").decode()
+    errors = f'[{{"loc":[{field}],"type":"unknown_action","msg":{msg}}}]'
+    payload = f'{{"code":"unknown_action","detail":"the action is unknown","errors":{errors}}}'
+    return f'{{{field}:"error","payload":{payload},"ref":{ref}}}' if ref else f'{{{field}:"error","payload":{payload}}}'
 
 
 def _decode(section: Section, text: str) -> Any:
@@ -233,15 +238,16 @@ def _decode(section: Section, text: str) -> Any:
 def _retag(plan: Plan, section: Section, text: str) -> str:
     """What an included channel receives carries its own tag again."""
     values = _raw_object(text)
-    tag = msgspec.json.decode(values[plan.discriminator], type=str)
+    tag = _string(values[plan.discriminator])
     values[plan.discriminator] = msgspec.Raw(_encode(tag.removeprefix(section.prefix)))
     return _encode(values).decode()
 
 
-def _explain_peek(plan: Plan, text: str, error: Exception) -> BadFrame:
+def _explain_peek(plan: Plan, error: Exception) -> str:
     if isinstance(error, msgspec.ValidationError):
-        problem = {"loc": [], "type": "object", "msg": "a message is a JSON object"}
-        return BadFrame("invalid_message", "the frame is not an object", [problem])
+        problem: dict[str, Any] = {"loc": [], "type": "object", "msg": "a message is a JSON object"}
+        return error_frame(plan, "invalid_message", "the frame is not an object", [problem])
     if isinstance(error, RecursionError):
-        return BadFrame("malformed_json", "the frame is nested too deeply")
-    return BadFrame("malformed_json", str(error) if isinstance(error, msgspec.DecodeError) else "not valid UTF-8")
+        return error_frame(plan, "malformed_json", "the frame is nested too deeply", None)
+    detail = str(error) if isinstance(error, msgspec.DecodeError) else "not valid UTF-8"
+    return error_frame(plan, "malformed_json", detail, None)

@@ -2,14 +2,23 @@
 
 from __future__ import annotations
 
+import contextlib
 import http
 import json
 import logging
+import math
 from collections.abc import Collection, Mapping, Sequence
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+from starlette.exceptions import HTTPException
+
+from chanx import _lifecycle
 from chanx._outbox import short_reason
+from chanx.exceptions import Reject
+
+if TYPE_CHECKING:
+    from chanx.connection import Connection
 
 logger = logging.getLogger("chanx")
 
@@ -48,27 +57,59 @@ def subprotocol(scope: Mapping[str, Any], ours: Sequence[str]) -> str | None:
     return next((one for one in ours if one in offered), None)
 
 
-async def refuse(
-    scope: Mapping[str, Any], send: Any, status: int, detail: str, headers: Mapping[str, str] | None, form: str
-) -> None:
-    """Refuse a connection that is not accepted.
+async def open_socket(connection: Connection) -> bool:
+    """The handshake: checks, dependencies, hooks, accept; False when the connection was refused or has broken."""
+    service, plan = connection.service, connection.plan
+    try:
+        if not origin_allowed(connection.scope, service.allowed_origins):
+            raise Reject(403, "this origin is not allowed")
+        connection.subprotocol = subprotocol(connection.scope, service.subprotocols)
+        connection.ctx = connection.context(0)
+        if plan.eager or plan.hooks:
+            connection.life.deadline = connection.home.time() + service.limits.connect_timeout
+            await _lifecycle.enter(connection)
+            connection.life.deadline = math.inf
+    except HTTPException as refusal:
+        await refuse(connection, refusal)
+        return False
+    except Exception as error:  # noqa: BLE001 - a broken hook refuses its connection, not the server
+        connection.report("the handshake", error)
+        await refuse(connection, Reject(500, "internal error"))
+        return False
+    connection.unanswered = False
+    try:
+        await connection.outbox.send({"type": "websocket.accept", "subprotocol": connection.subprotocol, "headers": []})
+    except Exception as error:  # noqa: BLE001 - the client left during the handshake
+        connection.broke(error)
+        return False
+    connection.opened()
+    return True
 
-    `form` "close" accepts and closes at once with 4000 + status, which a browser's code can read. Else the
+
+async def refuse(connection: Connection, refusal: HTTPException) -> None:
+    """Answer a handshake with a refusal, in the form that the channel asks for.
+
+    `refuse="close"` accepts and closes at once with 4000 + status, which a browser's code can read. Else the
     status goes out as HTTP where the server has the `websocket.http.response` extension of ASGI, and as
     the server's own 403 where it has not.
     """
-    reason = short_reason(detail)
-    if form == "close":
-        await send({"type": "websocket.accept"})
-        await send({"type": "websocket.close", "code": 4000 + status, "reason": reason})
-    elif "websocket.http.response" in (scope.get("extensions") or {}):
-        body = json.dumps({"detail": detail}).encode()
-        fields = [(b"content-type", b"application/json"), (b"content-length", str(len(body)).encode())]
-        fields += [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in (headers or {}).items()]
-        await send({"type": "websocket.http.response.start", "status": status, "headers": fields})
-        await send({"type": "websocket.http.response.body", "body": body})
-    else:
-        await send({"type": "websocket.close", "code": 4000 + status, "reason": reason})
+    connection.unanswered = False
+    connection.service.counters.refused += 1
+    status, detail, scope, send = refusal.status_code, str(refusal.detail), connection.scope, connection.outbox.send
+    connection.depart(4000 + status, detail)
+    close = {"type": "websocket.close", "code": 4000 + status, "reason": short_reason(detail)}
+    with contextlib.suppress(OSError):  # the client is gone already
+        if connection.service.refuse == "close":
+            await send({"type": "websocket.accept"})
+            await send(close)
+        elif "websocket.http.response" in (scope.get("extensions") or {}):
+            body = json.dumps({"detail": detail}).encode()
+            headers = {"content-type": "application/json", "content-length": str(len(body)), **(refusal.headers or {})}
+            fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+            await send({"type": "websocket.http.response.start", "status": status, "headers": fields})
+            await send({"type": "websocket.http.response.body", "body": body})
+        else:
+            await send(close)
 
 
 async def upgrade_required(send: Any) -> None:

@@ -27,7 +27,6 @@ from chanx.exceptions import ConfigurationError
 from chanx.params import Depends, Param
 from chanx.types import place
 
-
 #: Arguments of a call: the keyword, or None for one by position, and what fills it.
 Args = tuple[tuple[str | None, "Node | Ask"], ...]
 
@@ -64,22 +63,29 @@ class Slot:
 
 @dataclass(slots=True)
 class Graph:
-    """All nodes of one plan, and the code made for its functions."""
+    """All nodes of one plan, and the code made for its functions.
+
+    Attributes:
+        check: called with every signature, and with the index of the state that its `Context` will have.
+    """
 
     overrides: Mapping[Any, Any]
+    check: Callable[[Signature, int], None] = lambda _signature, _state: None
     nodes: dict[Any, Node] = field(default_factory=dict[Any, Node])
     slotted: list[Node] = field(default_factory=list[Node])
     eager: set[int] = field(default_factory=set[int])
     building: set[Any] = field(default_factory=set[Any])
     uses_http: bool = False
 
-    def guards(self, dependencies: tuple[Depends, ...], owner: str, state: int) -> tuple[Node, ...]:
+    def guards(
+        self, dependencies: tuple[Depends, ...], owner: str, state: int, localns: Mapping[str, Any]
+    ) -> tuple[Node, ...]:
         """The nodes of a channel's own dependencies, whose values nobody takes."""
         found: list[Node] = []
         for one in dependencies:
-            if not callable(one.dependency):
+            if not callable(getattr(one, "dependency", None)):
                 raise ConfigurationError(f"dependencies= of {owner}: give Depends(a function), not {one!r}")
-            found.append(self._depends(one, owner, state, None))
+            found.append(self._depends(one, owner, state, None, localns))
         return tuple(found)
 
     def call(
@@ -88,6 +94,9 @@ class Graph:
         """Generate the call of one handler, hook or error handler.
 
         Args:
+            signature: of the function.
+            guards: the dependencies of its channel, made first; nobody takes their values.
+            state: the index of the state of its `Context`.
             eager: it belongs to the served channel, so its connection-scoped values come before accept.
             marks: set `c.entered` just before the function itself is called.
         """
@@ -112,22 +121,22 @@ class Graph:
 
     def args(self, signature: Signature, state: int, scope: str = "message") -> Args:
         """What fills each parameter of a function."""
-        where = signature.where
+        self.check(signature, state)
         return tuple(
-            (parameter.name if parameter.keyword else None, self._arg(parameter, state, scope, where))
+            (parameter.name if parameter.keyword else None, self._arg(parameter, state, scope, signature))
             for parameter in signature.parameters
         )
 
-    def _arg(self, parameter: Parameter, state: int, scope: str, where: str) -> Node | Ask:
+    def _arg(self, parameter: Parameter, state: int, scope: str, signature: Signature) -> Node | Ask:
         asks = parameter.asks
         if isinstance(asks, Ask):
             self.uses_http = self.uses_http or asks is Ask.CONNECTION
             return asks
         if isinstance(asks, Param):
-            return self._param(asks, parameter, where)
+            return self._param(asks, parameter, signature.where)
         if parameter.inherits_scope:
             asks = Depends(asks.dependency, "connection" if scope == "connection" else "message")
-        return self._depends(asks, where, state, scope)
+        return self._depends(asks, signature.where, state, scope, signature.localns)
 
     def _param(self, marker: Param, parameter: Parameter, where: str) -> Node:
         default = parameter.default
@@ -143,7 +152,7 @@ class Graph:
             self.slotted.append(node)
         return self.nodes[key]
 
-    def _depends(self, asks: Depends, owner: str, state: int, inside: str | None) -> Node:
+    def _depends(self, asks: Depends, owner: str, state: int, inside: str | None, localns: Mapping[str, Any]) -> Node:
         wanted = asks.dependency
         if inside == "connection" and asks.scope == "message":
             raise ConfigurationError(
@@ -158,7 +167,7 @@ class Graph:
             raise ConfigurationError(f"{owner} and {place(function)} depend on each other; break the circle")
         self.building.add(own)
         try:
-            signature = _signature.read(function, takes_first=False)
+            signature = _signature.read(function, takes_first=False, localns=localns)
             args = self.args(signature, state, asks.scope)
         finally:
             self.building.discard(own)

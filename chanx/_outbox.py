@@ -1,6 +1,7 @@
 """Frames on their way to one client.
 
-Rules: only one send is under way at a time, and `writing` is what it carries. While nothing waits, the
+Rules: only one send is under way at a time, and `writing` is what it carries; who finds None there may
+write at once and must put it back. While nothing waits, the
 sender itself writes; a writer task exists only while something waits. Group pushes never wait: a full
 outbox closes the connection. Answers wait for room, at most `send_timeout`.
 """
@@ -20,6 +21,9 @@ from chanx.types import Limits
 #: Stands in `writing` until the handshake is over: everything waits.
 HELD = "held"
 
+#: Stands in `writing` when nothing more may be written.
+SHUT = "shut"
+
 
 class Outbox:
     """The bounded queue of one connection and whoever writes from it.
@@ -31,7 +35,10 @@ class Outbox:
         failed: called once with the exception when the server could not send.
     """
 
-    __slots__ = ("_cancel", "_empty", "_limits", "_room", "_runtime", "_size", "_watch", "closed", "failed", "queue", "send", "writing")
+    __slots__ = (
+        *("_cancel", "_empty", "_limits", "_room", "_runtime", "_size", "_watch"),
+        *("closed", "failed", "queue", "send", "writing"),
+    )
 
     def __init__(
         self,
@@ -56,7 +63,8 @@ class Outbox:
 
     def release(self) -> None:
         """The handshake is over: what waited goes out."""
-        self.writing = None
+        if self.writing is HELD:
+            self.writing = None
         self.start()
 
     async def put(self, text: str) -> None:
@@ -72,12 +80,11 @@ class Outbox:
             self.writing = text
             try:
                 await self.send({"type": "websocket.send", "text": text})
-            except Exception as error:
-                self.broke(error)
+            except BaseException as error:
+                self.interrupted(error)
                 raise ConnectionClosed from error
-            finally:
-                self.writing = None
-                self.start()
+            self.writing = None
+            self.start()
             return
         if self._full(len(text)):
             with anyio.fail_after(self._limits.send_timeout):
@@ -110,17 +117,29 @@ class Outbox:
         self.start()
         return dropped
 
+    def interrupted(self, error: BaseException) -> None:
+        """A direct send raised: the server could not send, or the sender was cancelled (raised again)."""
+        if isinstance(error, Exception):
+            self.broke(error)
+            return
+        self.writing = None
+        self.start()
+        raise error
+
+    @property
+    def busy(self) -> str | None:
+        """What is being written just now."""
+        return None if self.writing is HELD or self.writing is SHUT else self.writing
+
     async def drained(self) -> None:
         """Wait until everything is written or the connection broke."""
-        while self.queue or (self.writing is not None and self.writing is not HELD):
+        while self.queue or self.busy is not None:
             self._empty = self._empty or anyio.Event()
             await self._empty.wait()
 
     def abandon(self) -> None:
         """The connection is over: forget what waits and stop the writer."""
-        self.closed = True
-        self.queue.clear()
-        self._wake()
+        self.shut()
         if self._cancel is not None:
             self._cancel()
 
@@ -158,16 +177,24 @@ class Outbox:
         except Exception as error:  # noqa: BLE001 - whatever a server raises, the connection is broken
             self.broke(error)
         finally:
-            self.writing = self._cancel = None
+            self.writing = SHUT if self.closed and not self.queue else None
+            self._cancel = None
             self._wake()
+            self.start()
 
     def broke(self, error: Exception) -> None:
         """The server could not send: nothing more goes out on this connection."""
+        self.shut()
+        self.failed(error)
+
+    def shut(self) -> None:
+        """Take nothing more, and forget what waits."""
         self.closed = True
         self.queue.clear()
         self._size = 0
+        if self.busy is None or self._cancel is None:
+            self.writing = SHUT
         self._wake()
-        self.failed(error)
 
     def _wake(self) -> None:
         for event in (self._room, self._empty):

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 from typing import Any
 
 from chanx._inject import Slot
-from chanx.codecs.protocol import Codec, InvalidMessage
+from chanx.codecs.protocol import Codec, Finding
 
 #: A generated call: the message, event or exception, then the connection.
 Call = Callable[[Any, Any], Awaitable[Any]]
@@ -45,7 +45,7 @@ class Section:
     decode: Callable[[str], Any]
     handlers: Mapping[type[Any], Handler]
     runs: Mapping[type[Any], Call]
-    explain: Callable[[Exception, frozenset[str]], InvalidMessage | None]
+    explain: Callable[[Exception, frozenset[str]], Finding | None]
     tags: frozenset[str]
     strict: bool
     prefix: str = ""

@@ -5,23 +5,28 @@ from __future__ import annotations
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
 
-from chanx._source import Kind, Registration, Source, caller, frame_locals
+from chanx._source import Kind, Registration, Source, caller, frame_locals, frame_place
 from chanx.context import Context
 from chanx.exceptions import ConfigurationError
-from chanx.types import place
 
 P = ParamSpec("P")
 R = TypeVar("R")
-M_contra = TypeVar("M_contra", contravariant=True)
+M = TypeVar("M")
 F = TypeVar("F", bound=Callable[..., Any])
-A, B, C, D = TypeVar("A"), TypeVar("B"), TypeVar("C"), TypeVar("D")
-E, G, H, I = TypeVar("E"), TypeVar("G"), TypeVar("H"), TypeVar("I")  # noqa: E741
+A = TypeVar("A")
+B = TypeVar("B")
+C = TypeVar("C")
+D = TypeVar("D")
+E = TypeVar("E")
+G = TypeVar("G")
+H = TypeVar("H")
+I = TypeVar("I")  # noqa: E741
 
 
-class Registers(Protocol[M_contra]):
+class Registers(Protocol[M]):
     """A decorator for functions whose first parameter takes the message; returns them unchanged."""
 
-    def __call__(self, function: Callable[Concatenate[M_contra, P], R], /) -> Callable[Concatenate[M_contra, P], R]:
+    def __call__(self, function: Callable[Concatenate[M, P], R], /) -> Callable[Concatenate[M, P], R]:
         """Register the function."""
         ...
 
@@ -83,7 +88,9 @@ class Registrar:
             ConfigurationError: the channel is compiled already, or an argument is wrong.
         """
         if on_leave not in ("finish", "cancel"):
-            raise ConfigurationError(f'on_leave={on_leave!r}: it is "finish" or "cancel"')
+            raise ConfigurationError(
+                f'on at {frame_place(caller())}: on_leave={on_leave!r}; it is "finish" or "cancel"'
+            )
         extra = {"summary": summary, "description": description, "tags": tuple(tags)}
         return self._decorate("on", types, cancel_on_leave=on_leave == "cancel", **extra)
 
@@ -124,8 +131,10 @@ class Registrar:
         return self._decorate("event", types, summary=summary, description=description, tags=tuple(tags))
 
     def on_connect(self, function: F, /) -> F:
-        """Register a function that runs before the socket is accepted. An async generator that yields once
-        has its second half run when the connection has ended."""
+        """Register a function that runs before the socket is accepted.
+
+        An async generator that yields once has its second half run when the connection has ended.
+        """
         return self._decorate("on_connect", (function,))  # type: ignore[no-any-return]
 
     def on_disconnect(self, function: F, /) -> F:
@@ -140,26 +149,31 @@ class Registrar:
         return self._decorate("on_error", types)  # type: ignore[no-any-return]
 
     def middleware(self, function: MiddlewareT, /) -> MiddlewareT:
-        """Register `async def middleware(call_next, message, ctx)` around every message, first one outermost."""
+        """Put a function around every message, the first one outermost: `async def mw(call_next, message, ctx)`."""
         return self._decorate("middleware", (function,))  # type: ignore[no-any-return]
 
     def _decorate(self, kind: Kind, types: tuple[Any, ...], **options: Any) -> Any:
         frame = caller(3)
         localns: Mapping[str, Any] = frame_locals(frame)
+        where = f"{kind} at {frame_place(frame)}"
 
         def register(function: Any) -> Any:
             if not callable(function):
-                raise ConfigurationError(f"{kind} registers functions, not {function!r}")
+                raise ConfigurationError(f"{where} registers functions, not {function!r}")
             self._source.add(Registration(kind, function, types, localns=localns, **options))
             return function
 
         takes_types = kind in ("on", "event", "on_error")
-        if types and not (takes_types and isinstance(types[0], type)) and not hasattr(types[0], "__origin__"):
-            if len(types) > 1 or not callable(types[0]):
-                raise ConfigurationError(f"{kind} takes message classes, not {', '.join(map(str, types))}")
+        if len(types) == 1 and callable(types[0]) and not (takes_types and _is_class(types[0])):
             function, types = types[0], ()
             return register(function)
         for one in types:
-            if not isinstance(one, type) and not hasattr(one, "__origin__"):
-                raise ConfigurationError(f"{kind} takes classes; {place(one)} is none")
+            if not takes_types:
+                raise ConfigurationError(f"{where} takes a function, not {one!r}")
+            if not _is_class(one):
+                raise ConfigurationError(f"{where} takes classes, not {one!r}")
         return register
+
+
+def _is_class(thing: Any) -> bool:
+    return isinstance(thing, type) or hasattr(thing, "__origin__")  # a generic struct with parameters is an alias

@@ -5,10 +5,11 @@ The result says nothing about when or how values are made; `_inject` turns it in
 
 from __future__ import annotations
 
+import functools
 import inspect
 import types
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
@@ -54,6 +55,7 @@ class Signature:
     parameters: tuple[Parameter, ...]
     first: Any
     returns: Any
+    localns: Mapping[str, Any] = field(default_factory=dict[str, Any])
 
     @property
     def where(self) -> str:
@@ -85,7 +87,7 @@ def read(function: Callable[..., Any], *, takes_first: bool, localns: Mapping[st
     """
     target = _target(function)
     try:
-        hints = get_type_hints(target, localns=dict(localns or {}), include_extras=True)
+        hints = _hints(target, dict(localns or {}), returns=takes_first)
         signature = inspect.signature(function)
     except (NameError, AttributeError, TypeError, ValueError) as error:
         raise ConfigurationError(
@@ -93,7 +95,8 @@ def read(function: Callable[..., Any], *, takes_first: bool, localns: Mapping[st
         ) from error
     parameters: list[Parameter] = []
     first: Any = None
-    for index, parameter in enumerate(signature.parameters.values()):
+    bound = _bound(function)
+    for index, parameter in enumerate(one for one in signature.parameters.values() if one.name not in bound):
         hint = hints.get(parameter.name, MISSING)
         if parameter.kind in (parameter.VAR_POSITIONAL, parameter.VAR_KEYWORD):
             raise ConfigurationError(f"{place(function)}: *{parameter.name} cannot be filled; name each parameter")
@@ -108,7 +111,7 @@ def read(function: Callable[..., Any], *, takes_first: bool, localns: Mapping[st
     if takes_first and not parameters:
         raise ConfigurationError(f"{place(function)} takes no parameter; its first one is the message, event or error")
     returns = function if inspect.isclass(function) else hints.get("return", MISSING)
-    return Signature(function, _mode(function), tuple(parameters), first, returns)
+    return Signature(function, _mode(function), tuple(parameters), first, returns, localns or {})
 
 
 def members(annotation: Any) -> tuple[Any, ...]:
@@ -125,13 +128,34 @@ def members(annotation: Any) -> tuple[Any, ...]:
 def _target(function: Callable[..., Any]) -> Any:
     """Where a callable keeps its annotations."""
     function = inspect.unwrap(function)
-    while hasattr(function, "func"):  # functools.partial
-        function = function.func
+    while isinstance(function, functools.partial):
+        function = inspect.unwrap(function.func)
     if inspect.isclass(function):
         return function.__init__
     if inspect.isfunction(function) or inspect.ismethod(function):
         return function
     return type(function).__call__
+
+
+def _bound(function: Any) -> frozenset[str]:
+    """What a partial has filled by keyword already: it still stands in the signature, as a default."""
+    found: frozenset[str] = frozenset()
+    while isinstance(function, functools.partial):
+        found |= function.keywords.keys()
+        function = function.func
+    return found
+
+
+def _hints(target: Any, localns: dict[str, Any], *, returns: bool) -> dict[str, Any]:
+    try:
+        return get_type_hints(target, localns=localns, include_extras=True)
+    except NameError:
+        if returns:
+            raise
+    # What a dependency or hook returns is not looked at, and its type is often known to checkers only.
+    told = {name: hint for name, hint in target.__annotations__.items() if name != "return"}
+    bare = types.SimpleNamespace(__annotations__=told, __globals__=target.__globals__)
+    return get_type_hints(bare, localns=localns, include_extras=True)
 
 
 def _mode(function: Callable[..., Any]) -> Mode:
@@ -170,15 +194,15 @@ def _parameter(function: Callable[..., Any], parameter: inspect.Parameter, hint:
     )
 
 
-def _marked(
-    function: Callable[..., Any], name: str, keyword: bool, marker: Any, hint: Any, default: Any
-) -> Parameter:
+def _marked(function: Callable[..., Any], name: str, keyword: bool, marker: Any, hint: Any, default: Any) -> Parameter:
     if isinstance(marker, Param):
         return Parameter(name, keyword, marker, str if hint is MISSING else hint, default)
     if not isinstance(marker, Depends):
         kind = _fastapi_kind(marker)
-        if kind != "Depends":
+        if kind is not None and kind != "Depends":
             default = default if _is_undefined(marker.default) else marker.default
+            if hint is not MISSING and marker not in getattr(hint, "__metadata__", ()):
+                hint = Annotated[hint, marker]  # `q: str = Query("x", min_length=3)`: it holds the constraints
             alias = marker.alias
             if kind == "Header" and not alias and not marker.convert_underscores:
                 alias = name

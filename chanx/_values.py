@@ -7,8 +7,9 @@ names it; a path parameter that the route does not have is a mistake of set-up.
 from __future__ import annotations
 
 import collections.abc
+import types
 from collections.abc import Callable, Mapping
-from typing import Any, get_args, get_origin
+from typing import Any, Union, get_args, get_origin
 
 from pydantic import TypeAdapter, ValidationError
 from pydantic.errors import PydanticSchemaGenerationError
@@ -18,8 +19,14 @@ from starlette.requests import HTTPConnection
 from chanx.exceptions import ConfigurationError, Reject
 from chanx.params import Cookie, Header, Param, Path, Query
 
+
+class _Missing:
+    def __repr__(self) -> str:
+        return "MISSING"
+
+
 #: Stands for "no default" and for "not resolved yet".
-MISSING: Any = type("Missing", (), {"__repr__": lambda self: "MISSING"})()
+MISSING: Any = _Missing()
 
 _MANY = (list, set, frozenset, tuple, collections.abc.Sequence, collections.abc.Set)
 
@@ -36,8 +43,7 @@ def reader(marker: Param, name: str, annotation: Any, default: Any, where: str) 
         raise ConfigurationError(f"parameter {name!r} of {where}: {error}") from error
     kind = type(marker).__name__.lower()
     name = marker.name or (name.replace("_", "-") if isinstance(marker, Header) else name)
-    inner = get_args(annotation)[0] if hasattr(annotation, "__metadata__") else annotation
-    many = (get_origin(inner) or inner) in _MANY
+    many = _takes_many(annotation)
     find = _FIND[type(marker)]
 
     def read(scope: Mapping[str, Any]) -> Any:
@@ -60,6 +66,15 @@ def reader(marker: Param, name: str, annotation: Any, default: Any, where: str) 
             raise Reject(422, f"{kind} parameter {name!r}: {first['msg']}") from None
 
     return read
+
+
+def _takes_many(annotation: Any) -> bool:
+    """Is it a collection, or may it be one, as in `list[str] | None`?"""
+    if hasattr(annotation, "__metadata__"):
+        return _takes_many(get_args(annotation)[0])
+    if get_origin(annotation) in (Union, types.UnionType):
+        return any(map(_takes_many, get_args(annotation)))
+    return (get_origin(annotation) or annotation) in _MANY
 
 
 def _path(scope: Mapping[str, Any]) -> dict[str, Any]:

@@ -94,7 +94,7 @@ class Context(Generic[StateT]):
         """
         if not (code in _CODES or 3000 <= code <= 4999):
             raise ValueError(f"close code {code} cannot be sent; use 1000 or 3000 to 4999")
-        await self._connection.close(code, reason)
+        self._connection.close(code, reason)
 
     async def join(self, *groups: str) -> None:
         """Enter groups; returns when the group layer has confirmed it.
@@ -122,6 +122,7 @@ class Context(Generic[StateT]):
         """Send a message to the clients of groups, this one included unless excluded.
 
         Args:
+            message: a model or struct with a literal tag.
             group: one group.
             groups: several; a member of more than one gets the message once.
             connection: the id of a single connection.

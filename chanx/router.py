@@ -9,7 +9,6 @@ from typing import Any, Literal
 
 from chanx import _handshake, _publish, _runtime
 from chanx._compile import compile_plan
-from chanx._plan import Plan
 from chanx._registry import Registrar
 from chanx._service import Counters, Service
 from chanx._source import Inclusion, Source, caller, frame_place
@@ -170,6 +169,7 @@ class Channel(Registrar):
         """Send a message straight to the clients of groups, in every application this channel is part of.
 
         Args:
+            message: a model or struct with a literal tag.
             group: one group.
             groups: several; a member of more than one gets the message once.
             connection: the id of a single connection.
@@ -296,7 +296,7 @@ class Channel(Registrar):
             raise ValueError(f"{self.name} serves websocket, http and lifespan scopes, not {kind!r}")
 
     @contextlib.asynccontextmanager
-    async def lifespan(self, app: Any = None) -> AsyncGenerator[None, None]:
+    async def lifespan(self, app: Any = None) -> AsyncGenerator[None, None]:  # noqa: ARG002 - Starlette gives it
         """For `Starlette(lifespan=chat.lifespan)`: compile at start, let go of the group layer at the end."""
         service = self._compiled("its lifespan")
         try:
@@ -322,9 +322,7 @@ def _refuse_loop(name: str) -> None:
         raise RuntimeError(f"{name}_sync would block the event loop of this thread; write `await channel.{name}(…)`")
 
 
-def _check(
-    name: Any, where: str, refuse: str, allowed_origins: Any, subprotocols: Any, groups: Any
-) -> None:
+def _check(name: Any, where: str, refuse: str, allowed_origins: Any, subprotocols: Any, groups: Any) -> None:
     if name is not None and not isinstance(name, str):
         raise ConfigurationError(f"Channel at {where}: the name is a string, not {name!r}")
     if refuse not in ("http", "close"):

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import inspect
 from dataclasses import dataclass
 from typing import Any
@@ -91,9 +92,11 @@ class Stats:
 
 def place(thing: Any) -> str:
     """Where a function or class was written: `name (file.py:12)`."""
-    target = inspect.unwrap(thing) if callable(thing) else thing
+    target: Any = thing
+    if callable(target):
+        target = inspect.unwrap(target)
     if not (inspect.isfunction(target) or inspect.ismethod(target) or inspect.isclass(target)):
-        target = type(target)
+        target = target.__class__
     name = getattr(target, "__qualname__", repr(thing)).replace("<locals>.", "")
     code = getattr(target, "__code__", None)
     if code is not None:

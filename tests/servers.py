@@ -24,8 +24,8 @@ from pathlib import Path
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parent.parent
 
-# What is run with this Python as `python -m ...`. All of them stay in one process, so that a signal reaches the
-# one that serves, and give open connections a few seconds when they are told to stop.
+# What is run with this Python as `python -m ...`. All of them stay in one process, which is the one that a signal
+# reaches and whose memory can be read, and give open connections a few seconds when they are told to stop.
 SERVERS = {
     "uvicorn": "uvicorn {app} --host {host} --port {port} --ws websockets-sansio --timeout-graceful-shutdown 3",
     "uvicorn-wsproto": "uvicorn {app} --host {host} --port {port} --ws wsproto --timeout-graceful-shutdown 3",

@@ -21,13 +21,14 @@ ROOT = Path(__file__).parent.parent / "chanx"
 # The file or folder as written here, without `.py`; a longer name goes before a shorter one.
 LINES: dict[int, tuple[str, ...]] = {
     0: ("types", "exceptions"),
-    1: ("params", "codecs/protocol", "groups/layer"),
+    1: ("params", "codecs/protocol", "groups/layer", "groups/members"),
     2: ("_signature", "_values", "_inject", "_compile", "_dispatch", "_plan", "_source"),
     3: (
         *("codecs", "groups", "connection", "context"),
-        *("_ahead", "_handshake", "_inbox", "_lifecycle", "_outbox", "_publish", "_runtime", "_service"),
+        *("_ahead", "_handshake", "_inbox", "_lifecycle", "_outbox"),
+        *("_publish", "_runtime", "_scoped", "_service", "_serving"),
     ),
-    4: ("router", "__init__"),
+    4: ("router", "_registry", "__init__"),
     5: ("asyncapi", "testing", "messages", "compat"),
     6: ("clients", "channels", "playground", "settings", "utils", "core", "generic", "fast_channels", "routing"),
     7: ("cli",),

@@ -8,11 +8,11 @@ from typing import Any, Union
 
 import msgspec
 
-from chanx.codecs.protocol import InvalidMessage
+from chanx.codecs.protocol import Finding
 from chanx.exceptions import ConfigurationError
 from chanx.types import place
 
-_PATH = re.compile(r"(?P<msg>.*?)(?: - at `(?P<path>.*)`)?$", re.DOTALL)
+_ValidationError = msgspec.ValidationError
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[\.\.\.\]")
 _NAMED = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`$")
 
@@ -35,7 +35,11 @@ class MsgspecCodec:
         return (config.tag,)
 
     def names(self, cls: Any) -> frozenset[str]:
-        fields = msgspec.structs.fields(cls)
+        try:
+            fields = msgspec.structs.fields(cls)
+            msgspec.json.Decoder(cls)
+        except (NameError, TypeError) as error:
+            raise ConfigurationError(f"{place(_origin(cls))} cannot be decoded: {error}") from error
         return frozenset(name for field in fields for name in (field.name, field.encode_name))
 
     def extra(self, cls: Any) -> bool:
@@ -50,20 +54,22 @@ class MsgspecCodec:
     def encoder(self, cls: Any, *, names: bool = False) -> Callable[[Any], bytes]:
         return msgspec.json.Encoder().encode
 
-    def explain(self, error: Exception, tags: frozenset[str]) -> InvalidMessage | None:
-        if isinstance(error, msgspec.ValidationError):
-            told = _PATH.match(str(error))
-            msg, path = (told["msg"], told["path"] or "") if told else (str(error), "")
-            loc: list[str | int] = [
-                int(step[2]) if step[2] else step[1] or "..." for step in _STEP.finditer(path.removeprefix("$"))
-            ]
-            named = _NAMED.match(msg)
-            if named:
+    def explain(self, error: Exception, tags: frozenset[str]) -> Finding | None:
+        text = str(error)
+        if isinstance(error, _ValidationError):  # it has no parts: all is in the text
+            msg, _, path = text.partition(" - at `$.")
+            step = path[:-1]
+            loc: list[str | int] = [step]
+            if not step.isidentifier():  # a path with more steps, or none
+                msg, _, path = text.partition(" - at `$")
+                loc = [int(found[2]) if found[2] else found[1] or "..." for found in _STEP.finditer(path[:-1])]
+            kind = "invalid"
+            if msg[:7] == "Object " and (named := _NAMED.match(msg)):
                 loc.append(named[1])
-            kind = "missing" if msg.startswith("Object missing") else "extra_forbidden" if named else "invalid"
-            return InvalidMessage("the message is invalid", [{"loc": loc, "type": kind, "msg": msg}])
+                kind = "missing" if msg.startswith("Object missing") else "extra_forbidden"
+            return False, "the message is invalid", [{"loc": loc, "type": kind, "msg": msg}]
         if isinstance(error, (msgspec.DecodeError, UnicodeError)):
-            return InvalidMessage(str(error), [], malformed=True)
+            return True, text, []
         return None
 
 

@@ -5,22 +5,10 @@ from __future__ import annotations
 from collections.abc import Callable, Iterable
 from typing import Any, Protocol
 
-
-class InvalidMessage(Exception):
-    """A text that a codec could not turn into a message.
-
-    Attributes:
-        detail: one sentence for the client.
-        errors: each with `loc` (path from the frame's top), `type` and `msg`; at most `MAX_ERRORS`.
-        malformed: True when the text is not JSON at all.
-    """
-
-    def __init__(self, detail: str, errors: list[dict[str, Any]], *, malformed: bool = False) -> None:
-        super().__init__(detail)
-        self.detail = detail
-        self.errors = errors
-        self.malformed = malformed
-
+#: What a validator found wrong: whether the text is no JSON at all, one sentence for the client, and the
+#: errors, each with `loc` (the path from the frame's top), `type` and `msg`. A plain tuple: an invalid frame
+#: should not cost much more than a valid one.
+Finding = tuple[bool, str, list[dict[str, Any]]]
 
 #: More findings than this in one frame are counted, not listed: an answer must not outgrow its question.
 MAX_ERRORS = 20
@@ -64,7 +52,7 @@ class Codec(Protocol):
         """A function from an instance to JSON: by alias for clients, by field name where `names`."""
         ...
 
-    def explain(self, error: Exception, tags: frozenset[str]) -> InvalidMessage | None:
+    def explain(self, error: Exception, tags: frozenset[str]) -> Finding | None:
         """Read an exception of `union`'s validator; None when it is not one of the family's.
 
         `tags` are those of the union: some families put the tag in front of the path of a finding.

@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import AliasChoices, AliasPath, BaseModel, Field, TypeAdapter, ValidationError
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
-from chanx.codecs.protocol import MAX_ERRORS, InvalidMessage
+from chanx.codecs.protocol import MAX_ERRORS, Finding
 from chanx.exceptions import ConfigurationError
 from chanx.types import place
 
@@ -34,7 +34,9 @@ class PydanticCodec:
                 f"{place(cls)}: the type of {discriminator!r} is {field.annotation!r}; a tag is a Literal of strings"
             )
         if any(alias not in (None, discriminator) for alias in (field.validation_alias, field.serialization_alias)):
-            raise ConfigurationError(f"{place(cls)}: remove the alias of {discriminator!r}; a tag has one name on the wire")
+            raise ConfigurationError(
+                f"{place(cls)}: remove the alias of {discriminator!r}; a tag has one name on the wire"
+            )
         tags = tuple(tag.value if isinstance(tag, Enum) else tag for tag in get_args(field.annotation))
         if not all(isinstance(tag, str) for tag in tags):
             raise ConfigurationError(f"{place(cls)}: the tags {tags!r} are not all strings; use strings")
@@ -51,8 +53,8 @@ class PydanticCodec:
         members = tuple(classes)
         if len(members) == 1:
             return members[0].__pydantic_validator__.validate_json
-        adapter: TypeAdapter[Any] = TypeAdapter(Annotated[Union[members], Field(discriminator=discriminator)])  # noqa: UP007
-        return adapter.validator.validate_json
+        union: Any = Annotated[Union[members], Field(discriminator=discriminator)]  # noqa: UP007
+        return TypeAdapter[Any](union).validator.validate_json
 
     def single(self, cls: type[BaseModel]) -> Callable[[str], Any]:
         _complete(cls)
@@ -63,27 +65,25 @@ class PydanticCodec:
         to_json = cls.__pydantic_serializer__.to_json
         if names:
             return functools.partial(to_json, by_alias=False, round_trip=True)
-        return functools.partial(to_json, by_alias=True)
+        return lambda message: to_json(message, by_alias=True)  # a partial would cost five times as much
 
-    def explain(self, error: Exception, tags: frozenset[str]) -> InvalidMessage | None:
+    def explain(self, error: Exception, tags: frozenset[str]) -> Finding | None:
         if not isinstance(error, ValidationError):
             return None
         count = error.error_count()
         if count > MAX_ERRORS * 5:  # reading them all would cost more than the frame did
-            return InvalidMessage(f"{count} values of the frame are invalid", [])
-        found = error.errors(include_url=False, include_context=False, include_input=False)
-        if found[0]["type"] in ("json_invalid", "string_unicode") and not found[0]["loc"]:
-            return InvalidMessage(found[0]["msg"], [], malformed=True)
-        errors = [
-            {
-                "loc": list(one["loc"][1:] if one["loc"] and one["loc"][0] in tags else one["loc"]),
-                "type": one["type"],
-                "msg": one["msg"],
-            }
-            for one in found[:MAX_ERRORS]
-        ]
-        more = f"; {count - MAX_ERRORS} more" if count > MAX_ERRORS else ""
-        return InvalidMessage(f"the message is invalid{more}", errors)
+            return False, f"{count} values of the frame are invalid", []
+        errors: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
+        if not errors[0]["loc"] and errors[0]["type"] in ("json_invalid", "string_unicode"):
+            return True, errors[0]["msg"], []
+        detail = "the message is invalid"
+        if count > MAX_ERRORS:
+            detail = f"{detail}; {count - MAX_ERRORS} more findings"
+            del errors[MAX_ERRORS:]
+        for one in errors:  # pydantic puts the tag in front
+            loc = one["loc"]
+            one["loc"] = list(loc[1:] if loc and loc[0] in tags else loc)
+        return False, detail, errors
 
 
 def _complete(cls: type[BaseModel]) -> None:

@@ -30,7 +30,11 @@ class Member(Protocol):
     """What fan-out asks of a connection."""
 
     id: str
-    home: Home
+
+    @property
+    def home(self) -> Home:
+        """The event loop it lives on."""
+        ...
 
     def push(self, publication: Publication) -> None:
         """Queue a publication; never waits, never raises."""

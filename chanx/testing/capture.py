@@ -34,9 +34,7 @@ def capture(channel: Channel) -> Generator[list[Captured], None, None]:
 
     def observe(message: Any, publication: Publication) -> None:
         kind: Literal["broadcast", "event"] = "broadcast" if publication.event is None else "event"
-        captured.append(
-            Captured(kind, message, publication.groups, publication.connections, publication.exclude)
-        )
+        captured.append(Captured(kind, message, publication.groups, publication.connections, publication.exclude))
 
     layers = channel.layers()
     for layer in layers:

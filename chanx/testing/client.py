@@ -5,10 +5,9 @@ from __future__ import annotations
 import contextlib
 import itertools
 import json
-import math
 from collections import deque
-from collections.abc import AsyncGenerator, Iterable, Mapping
-from typing import Any, TypeVar, overload
+from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
+from typing import Any, TypeVar, cast, overload
 from urllib.parse import urlencode
 
 import anyio
@@ -60,6 +59,7 @@ class Client:
     Attributes:
         subprotocol: what was agreed on.
         errors: what handlers and hooks raised and nobody handled.
+        ended: the application has returned.
     """
 
     def __init__(self, timeout: float) -> None:
@@ -71,7 +71,7 @@ class Client:
         self._refs = itertools.count(1)
         self._changed = anyio.Event()
         self._accepted = False
-        self._ended = False
+        self.ended = False
         self._left = False
         self._reading = 0
         self._closed: Closed | None = None
@@ -108,7 +108,7 @@ class Client:
             AssertionError: the frame is no `type_`, or none came in time; the text shows the pending frames.
             Closed: the application closed the connection, and no frame is left.
         """
-        await self._until(lambda: bool(self._frames) or self._closed is not None or self._ended, "a frame", timeout)
+        await self.wait_until(lambda: bool(self._frames) or self._closed is not None or self.ended, "a frame", timeout)
         if not self._frames:
             if self.errors and self._closed is None:
                 raise self.errors.pop(0)
@@ -137,7 +137,7 @@ class Client:
         def answer() -> Frame | None:
             return next((frame for frame in self._frames if _ref(frame) == ref), None)
 
-        await self._until(lambda: answer() is not None or self._closed is not None, f"the answer to {ref}", timeout)
+        await self.wait_until(lambda: answer() is not None or self._closed is not None, f"the answer to {ref}", timeout)
         frame = answer()
         if frame is None:
             raise self._closed or Closed(1006, "")
@@ -147,7 +147,7 @@ class Client:
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close from the client's side, and wait until the application has ended."""
         self.leave(code, reason)
-        await self._until(lambda: self._ended, "the application to end", None)
+        await self.wait_until(lambda: self.ended, "the application to end")
 
     def leave(self, code: int = 1006, reason: str = "") -> None:
         """Be gone, as after a lost network; returns at once."""
@@ -157,11 +157,12 @@ class Client:
 
     async def settled(self, *, timeout: float | None = None) -> None:
         """Wait until nothing is left to do: for every connection on this loop, no frame to read, no handler
-        running, nothing to write."""
+        running, nothing to write.
+        """
         runtime = _runtime.current()
 
         def idle() -> bool:
-            if self._to_app and not self._ended:
+            if self._to_app and not self.ended:
                 return False
             return all(connection.idle for connection in runtime.connections)
 
@@ -175,7 +176,7 @@ class Client:
 
     async def wait_closed(self, *, timeout: float | None = None) -> Closed:
         """Wait until the application closes the connection; returns code and reason."""
-        await self._until(lambda: self._closed is not None or self._ended, "a close", timeout)
+        await self.wait_until(lambda: self._closed is not None or self.ended, "a close", timeout)
         return self._closed or Closed(1006, "the application ended without closing")
 
     # -- the application's side ---------------------------------------------------------------------
@@ -188,12 +189,12 @@ class Client:
         except Exception as error:  # noqa: BLE001 - handed to the test
             self.errors.append(error)
         finally:
-            self._ended = True
+            self.ended = True
             self._change()
 
     async def handshake(self) -> None:
         """Wait for the application's answer to the handshake."""
-        await self._until(lambda: self._accepted or self._refused is not None or self._ended, "the handshake", None)
+        await self.wait_until(lambda: self._accepted or self._refused is not None or self.ended, "the handshake")
         if self._refused is not None:
             raise self._refused
         if not self._accepted:
@@ -209,7 +210,12 @@ class Client:
         self._changed.set()
         self._changed = anyio.Event()
 
-    async def _until(self, condition: Any, what: str, timeout: float | None) -> None:
+    async def wait_until(self, condition: Callable[[], bool], what: str, timeout: float | None = None) -> None:
+        """Wait until a condition of this client holds; it is looked at whenever something happens.
+
+        Raises:
+            AssertionError: it does not come to hold in time.
+        """
         with anyio.move_on_after(self._timeout if timeout is None else timeout):
             while not condition():
                 await self._changed.wait()
@@ -281,12 +287,40 @@ async def connect(
         Refused: the connection was refused.
     """
     client = Client(timeout)
-    path, _, given = path.partition("?")
-    query_string = query if isinstance(query, str) else urlencode(query, doseq=True)
-    fields = [(k.lower().encode(), v.encode("latin-1")) for k, v in (headers.items() if isinstance(headers, Mapping) else headers)]
-    if not any(name == b"host" for name, _ in fields):
+    made = _scope(path, headers, query, subprotocols, scope or {})
+    failure: Exception | None = None
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(client.run, app, made)
+        try:
+            await client.handshake()
+            yield client
+        except Exception as error:  # noqa: BLE001 - raised below as itself, not in a group of one
+            failure = error
+        client.leave(1000)
+        with anyio.move_on_after(timeout, shield=True):
+            await client.wait_until(lambda: client.ended, "the application to end")
+        tasks.cancel_scope.cancel()
+    if failure is not None:
+        raise failure
+    if raise_app_exceptions and client.errors:
+        raise client.errors[0]
+
+
+def _scope(
+    path: str,
+    headers: Mapping[str, str] | Iterable[tuple[str, str]],
+    query: Mapping[str, Any] | str,
+    subprotocols: Iterable[str],
+    more: Mapping[str, Any],
+) -> dict[str, Any]:
+    path, _, query_string = path.partition("?")
+    if query:
+        query_string = query if isinstance(query, str) else urlencode(query, doseq=True)
+    pairs = cast(Mapping[str, str], headers).items() if isinstance(headers, Mapping) else headers
+    fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in pairs]
+    if all(name != b"host" for name, _ in fields):
         fields.insert(0, (b"host", b"testserver"))
-    made: dict[str, Any] = {
+    return {
         "type": "websocket",
         "asgi": {"version": "3.0", "spec_version": "2.4"},
         "http_version": "1.1",
@@ -294,31 +328,15 @@ async def connect(
         "path": path,
         "raw_path": path.encode(),
         "root_path": "",
-        "query_string": (query_string or given).encode(),
+        "query_string": query_string.encode(),
         "headers": fields,
         "client": ("testclient", 50000),
         "server": ("testserver", 80),
         "subprotocols": list(subprotocols),
         "extensions": {"websocket.http.response": {}},
         "state": {},
-        **(scope or {}),
+        **more,
     }
-    failure: BaseException | None = None
-    async with anyio.create_task_group() as tasks:
-        tasks.start_soon(client.run, app, made)
-        try:
-            await client.handshake()
-            yield client
-        except Exception as error:  # noqa: BLE001 - raised below, outside the task group, as itself
-            failure = error
-        client.leave(1000)
-        with anyio.move_on_after(timeout if failure is None else math.inf if timeout == math.inf else timeout, shield=True):
-            await client._until(lambda: client._ended, "the application to end", math.inf)
-        tasks.cancel_scope.cancel()
-    if failure is not None:
-        raise failure
-    if raise_app_exceptions and client.errors:
-        raise client.errors[0]
 
 
 def _text(message: Any) -> str:
@@ -338,7 +356,7 @@ def _readable(frame: Frame) -> Any:
 
 def _ref(frame: Frame) -> Any:
     content = _readable(frame)
-    return content.get("ref") if isinstance(content, dict) else None  # pyright: ignore[reportUnknownMemberType]
+    return cast(dict[str, Any], content).get("ref") if isinstance(content, dict) else None
 
 
 def _parse(type_: type[Any], frame: Frame) -> Any:

@@ -80,7 +80,7 @@ class State:
         self.cancelled = 0
 
 
-def make(*, refuse: Literal["http", "close"] = "http", routed: bool = True) -> Channel[State]:
+def make(*, refuse: Literal["http", "close"] = "http", routed: bool = True) -> Channel:
     """The channel under test. A routed one also reads its path parameters, which a bare one does not have."""
     chat = Channel("hosts", state=State, refuse=refuse, limits=Limits(max_size=MAX_SIZE))
 
@@ -91,6 +91,7 @@ def make(*, refuse: Literal["http", "close"] = "http", routed: bool = True) -> C
     @chat.on_disconnect
     async def leave(ctx: Context[State], user: User, topic: Topic) -> None:
         await chat.broadcast(Left(who=user, cancelled=ctx.state.cancelled), group=topic)
+        print("left:", user)  # noqa: T201 - for the server's log, when nobody else is there to be told
 
     @chat.on(Echo)
     async def echo(message: Echo) -> Echoed:
@@ -139,12 +140,6 @@ def without_lifespan(app: ASGIApp) -> ASGIApp:
 PATH = "/rooms/{room}/{number}"
 CLOSING = "/closing/{room}/{number}"
 
-# Bare.
-bare = make(routed=False)
-bare_closing = make(routed=False, refuse="close")
-bare_without_lifespan = without_lifespan(make(routed=False))
-bare_closing_without_lifespan = without_lifespan(make(routed=False, refuse="close"))
-
 
 def _routed(kind: type[WebSocketRoute | Mount], *, lifespan: bool) -> Starlette:
     channel = make()
@@ -155,7 +150,7 @@ def _routed(kind: type[WebSocketRoute | Mount], *, lifespan: bool) -> Starlette:
 def _fastapi(*, lifespan: bool) -> FastAPI:
     channel = make()
     app = FastAPI(lifespan=channel.lifespan) if lifespan else FastAPI()
-    app.add_websocket_route(PATH, channel)
+    app.router.routes.append(WebSocketRoute(PATH, channel))
     app.mount(CLOSING, make(refuse="close"))
     return app
 

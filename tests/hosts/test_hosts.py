@@ -8,28 +8,25 @@ test has a topic of its own, so that they do not hear each other.
 from __future__ import annotations
 
 import json
-import socket
-import struct
 import uuid
 from collections.abc import Iterator
-from contextlib import closing
 from typing import Any
 
 import httpx
 import pytest
-from websockets.client import ClientProtocol
 from websockets.exceptions import ConnectionClosed, InvalidStatus
-from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection, connect
-from websockets.uri import parse_uri
 
 from tests.hosts.apps import MAX_SIZE
+from tests.hosts.raw import RawClient
 from tests.servers import Server, serve
 
 pytestmark = pytest.mark.hosts
 
 APPS = [name + lifespan for name in ("bare", "route", "mount", "fastapi") for lifespan in ("", "_without_lifespan")]
 SERVERS = ["uvicorn", "hypercorn-trio"]
+# On trio, Hypercorn minds SIGTERM only where a parent process tells it, and then waits before it closes anything.
+STOPPABLE = {"uvicorn": (), "hypercorn-trio": ("--workers", "1", "--graceful-timeout", "1")}
 TIMEOUT = 10.0  # seconds; how long an answer may take on a loaded machine
 
 
@@ -40,7 +37,9 @@ class Host:
         self.server = server
         self.app = app
         self.routed = not app.startswith("bare")
-        self.path = "/rooms/kitchen/7"
+        # A Mount answers below its own path only, and that begins at the slash behind it.
+        self.path = "/rooms/kitchen/7/" if app.startswith("mount") else "/rooms/kitchen/7"
+        self.closing = "/closing/kitchen/7/" if app.startswith(("mount", "fastapi")) else "/closing/kitchen/7"
         self.topic = uuid.uuid4().hex
 
     def url(self, name: str | None, path: str | None = None) -> str:
@@ -109,7 +108,7 @@ def test_a_refusal_is_an_http_status(host: Host) -> None:
 
 def test_a_refusal_can_be_a_close_code(host: Host) -> None:
     if host.routed:
-        refused(host.url(None, "/closing/kitchen/7"))
+        refused(host.url(None, host.closing))
     else:
         with serve(host.server.name, host.server.app + "_closing") as server:
             refused(Host(server, host.app).url(None))
@@ -156,15 +155,14 @@ def test_a_client_that_closes_is_noticed(host: Host) -> None:
 def test_a_reset_connection_is_noticed(host: Host, busy: bool) -> None:
     with host.client("bob") as bob:
         echo(bob, "bob is in")
-        with closing(raw_client(host.url("ada"))) as ada:
+        with RawClient(host.url("ada")) as ada:
             if busy:
-                write(ada, action="wait")
+                ada.write(action="wait")
                 assert receive(bob) == {"action": "waiting", "who": "ada"}
             else:
-                write(ada, action="say", text="in")
+                ada.write(action="say", text="in")
                 assert receive(bob) == {"action": "said", "who": "ada", "text": "in"}
-            # Lingering for no time at all makes the kernel send RST in place of FIN.
-            ada.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
+            ada.reset()
         assert receive(bob) == {"action": "left", "who": "ada", "cancelled": int(busy)}
         echo(bob, "and only once")
 
@@ -187,33 +185,17 @@ def test_plain_http_is_told_to_upgrade(host: Host) -> None:
         assert response.status_code == 404  # the host's router offers this path to WebSockets only
 
 
-def test_the_server_stops_with_a_client_connected(running: tuple[Server, str]) -> None:
+@pytest.mark.parametrize("busy", [False, True], ids=["idle", "in a handler"])
+def test_the_server_stops_with_a_client_connected(running: tuple[Server, str], busy: bool) -> None:
     """In a server of its own: the shared one is still needed."""
     shared, app = running
-    with serve(shared.name, shared.app) as server, Host(server, app).client("ada") as client:
+    with serve(shared.name, shared.app, *STOPPABLE[shared.name]) as server, Host(server, app).client("ada") as client:
         echo(client, "connected")
+        if busy:
+            send(client, action="wait")
+            assert receive(client) == {"action": "waiting", "who": "ada"}
         server.stop()  # raises where it has to be killed
         with pytest.raises(ConnectionClosed):
             client.recv(timeout=TIMEOUT)
+        assert server.log.count("left: ada") == 1
         assert "Traceback" not in server.log
-
-
-def raw_client(url: str) -> socket.socket:
-    """A connected client with no thread of its own, whose socket can be broken at will."""
-    uri = parse_uri(url)
-    protocol = ClientProtocol(uri)
-    sock = socket.create_connection((uri.host, uri.port), timeout=TIMEOUT)
-    protocol.send_request(protocol.connect())
-    sock.sendall(b"".join(protocol.data_to_send()))
-    head = b""
-    while b"\r\n\r\n" not in head:
-        part = sock.recv(4096)
-        assert part, head
-        head += part
-    assert head.startswith(b"HTTP/1.1 101"), head
-    return sock
-
-
-def write(sock: socket.socket, **message: object) -> None:
-    frame = Frame(Opcode.TEXT, json.dumps(message).encode())
-    sock.sendall(frame.serialize(mask=True))

@@ -1,0 +1,124 @@
+"""What the generated calls of `_inject` ask of a connection: contexts, connection-scoped values, threads."""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import AsyncGenerator, Callable
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+import anyio
+import anyio.to_thread
+from starlette.requests import HTTPConnection
+
+from chanx._values import MISSING
+from chanx.context import Context
+
+if TYPE_CHECKING:
+    from chanx._plan import Plan
+    from chanx._runtime import Runtime
+    from chanx._service import Service
+    from chanx.connection import Connection
+
+
+class Scoped:
+    """The connection scope of injection; `Connection` is one.
+
+    Attributes:
+        values: connection-scoped values by slot, `MISSING` until they are made.
+        ctx: the context of the served channel's state.
+        http: the opening handshake, where some function asks for it.
+        left: the client has left.
+        entered: set by the call of a hook just before the hook itself runs.
+        entered_stack: holds connection-scoped generator dependencies, once there is one.
+    """
+
+    __slots__ = (
+        *("_cancellable", "_contexts", "_http", "_lock", "ctx", "entered", "entered_stack"),
+        *("home", "http", "left", "plan", "scope", "service", "values"),
+    )
+
+    ctx: Context[Any]
+    home: Runtime
+
+    def __init__(self, service: Service, scope: Any) -> None:
+        self.service = service
+        self.plan: Plan = service.plan
+        self.scope = scope
+        self.values: list[Any] = [MISSING] * len(service.plan.slots)
+        self.entered = False
+        self.left = False
+        self.entered_stack: contextlib.AsyncExitStack | None = None
+        self._contexts: dict[int, Context[Any]] = {}
+        self._cancellable: set[anyio.CancelScope] = set()
+        self._lock: anyio.Lock | None = None
+        self._http: HTTPConnection | None = None
+        self.http: Any = self.handshake() if service.plan.uses_http else None
+
+    def handshake(self) -> HTTPConnection:
+        """The opening handshake as Starlette's class, made once."""
+        if self._http is None:
+            self._http = HTTPConnection(self.scope)
+        return self._http
+
+    def context(self, state: int) -> Context[Any]:
+        """The context of one of the plan's states."""
+        found = self._contexts.get(state)
+        if found is None:
+            factory = self.plan.states[state]
+            found = self._contexts[state] = Context(cast("Connection", self), None if factory is None else factory())
+        return found
+
+    @property
+    def stack(self) -> contextlib.AsyncExitStack:
+        """Holds connection-scoped generator dependencies."""
+        if self.entered_stack is None:
+            self.entered_stack = contextlib.AsyncExitStack()
+        return self.entered_stack
+
+    async def resolve(self, index: int) -> Any:
+        """A connection-scoped value of an included channel, at its first use. A refusal is not remembered."""
+        self._lock = self._lock or anyio.Lock()
+        async with self._lock:
+            for one in (*self.plan.slots[index].needs, index):
+                if self.values[one] is MISSING:
+                    slot = self.plan.slots[one]
+                    self.values[one] = slot.read(self.scope) if slot.read else await slot.make(self)
+        return self.values[index]
+
+    async def until_left(self, run: Any, message: Any) -> Any:
+        """Run a handler that is cancelled as soon as the client has left."""
+        with anyio.CancelScope() as scope:
+            self._cancellable.add(scope)
+            if self.left:
+                scope.cancel()
+            try:
+                return await run(message, self)
+            finally:
+                self._cancellable.discard(scope)
+
+    def cancel_waiting(self) -> None:
+        """The client has left: cancel what does not outlive it."""
+        self.left = True
+        for scope in self._cancellable:
+            scope.cancel()
+
+    async def in_thread(self, function: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
+        """Run a plain function in a worker thread of the channel's own limiter."""
+        limiter = self.home.threads.get(self.service)
+        if limiter is None:
+            limiter = self.home.threads[self.service] = anyio.CapacityLimiter(self.service.limits.threads)
+        return await anyio.to_thread.run_sync(partial(function, *args, **keywords), limiter=limiter)
+
+    @contextlib.asynccontextmanager
+    async def threaded(self, manager: contextlib.AbstractContextManager[Any]) -> AsyncGenerator[Any, None]:
+        """A plain generator dependency, both halves in worker threads."""
+        value = await self.in_thread(manager.__enter__)
+        try:
+            yield value
+        except BaseException as error:
+            with anyio.CancelScope(shield=True):
+                if not await self.in_thread(manager.__exit__, type(error), error, error.__traceback__):
+                    raise
+        else:
+            await self.in_thread(manager.__exit__, None, None, None)

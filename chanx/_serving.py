@@ -1,0 +1,207 @@
+"""Frames in, answers out: the loop that serves one connection, and the handling of its events.
+
+The common frame (small text, no envelope key, a handler that returns one message) takes no step here
+that it does not need: each call that the loop does not make is a tenth of what the message costs.
+"""
+
+from __future__ import annotations
+
+import contextlib
+from collections.abc import Mapping
+from typing import TYPE_CHECKING, Any
+
+from starlette.exceptions import HTTPException
+
+from chanx import _dispatch
+from chanx._ahead import Received
+from chanx._dispatch import BadFrame
+from chanx._plan import Event, Handler
+from chanx.exceptions import ConnectionClosed
+
+if TYPE_CHECKING:
+    from chanx.connection import Connection
+
+
+async def serve(connection: Connection) -> None:
+    """Read, handle and answer, one frame at a time, in order, until either side has ended the connection."""
+    plan, outbox = connection.plan, connection.outbox
+    send, encoders, section = outbox.send, plan.encoders, plan.direct
+    # without a section of its own, every frame takes the longer way
+    direct = section is not None
+    decode: Any = section.decode if section else None
+    runs: Mapping[type[Any], Any] = section.runs if section else {}
+    result: Any
+    roomy = connection.service.limits.max_size // 4  # so many characters fit, whatever they are
+    while True:
+        read = connection.read  # a call through the attribute would be looked up as a method, at five times the cost
+        event = await read()
+        try:
+            text: str = event["text"]
+            if len(text) > roomy:
+                raise TypeError
+        except (KeyError, TypeError):  # no text, or too much of it
+            if not await _acceptable(connection, event):
+                if connection.closing or event["type"] != "websocket.receive":
+                    return
+                continue
+            text = event["text"]
+        if not direct or '"ref"' in text or "\\" in text:
+            await _long_way(connection, text)
+            continue
+        try:
+            message = decode(text)
+            run = runs[message.__class__]
+        except Exception as error:  # noqa: BLE001 - each family has exceptions of its own
+            answer = _invalid(connection, text, error)
+            if answer is None:
+                await _long_way(connection, text)
+                continue
+        else:
+            connection.running = message
+            if not connection.watched:
+                connection.watch()
+            try:
+                result = await run(message, connection)
+                if result is None:
+                    connection.running = None
+                    continue
+                try:
+                    encode = encoders[result.__class__]
+                except KeyError:
+                    await _answer(connection, result, "")
+                    connection.running = None
+                    continue
+                answer = encode(result).decode()
+            except Exception as error:  # noqa: BLE001 - a handler may raise anything
+                await _failed(connection, section.handlers[message.__class__], error, "")  # type: ignore[union-attr]
+                connection.running = None
+                continue
+        if outbox.writing is None:
+            outbox.writing = answer
+            try:
+                await send({"type": "websocket.send", "text": answer})
+            except BaseException as error:  # noqa: BLE001 - raised again, unless it is the server's
+                outbox.interrupted(error)
+            else:
+                outbox.writing = None
+                if outbox.queue:
+                    outbox.start()
+        else:
+            with contextlib.suppress(ConnectionClosed):
+                await connection.send_text(answer)
+        connection.running = None
+
+
+async def handle_event(connection: Connection, event: Event, body: str) -> None:
+    """Run one event's handler for one member; what it returns goes to the member's client."""
+    handler = event.handler
+    counters = connection.service.counters
+    try:
+        message = event.decode(body)
+    except Exception as error:  # noqa: BLE001 - another program published what this one does not understand
+        counters.events_skipped += 1
+        connection.report(f"reading an event for {handler.where}", error)
+        return
+    try:
+        await _answer(connection, await handler.run(message, connection), "")
+    except ConnectionClosed:
+        return
+    except Exception as error:  # noqa: BLE001 - a handler may raise anything
+        frames = await _recovered(connection, handler, error, "")
+        if frames is None and isinstance(error, HTTPException):
+            counters.events_skipped += 1  # its guards hold the event back from this client, who asked for nothing
+        elif frames is None:
+            connection.report(handler.where, error)
+        with contextlib.suppress(ConnectionClosed):
+            for frame in frames or ():
+                await connection.send_text(frame)
+
+
+async def _acceptable(connection: Connection, event: Received) -> bool:
+    """Whether a frame that is not plainly small text may be handled; else it is dealt with here."""
+    if event["type"] != "websocket.receive":
+        connection.gone(event)
+        return False
+    text = event.get("text")
+    limit = connection.service.limits.max_size
+    size = len(event.get("bytes") or b"") if text is None else len(text.encode("utf-8", "surrogatepass"))
+    if size > limit:
+        connection.close(1009, f"a frame may have at most {limit} bytes")
+        return False
+    if text is not None:
+        return True
+    detail = "binary frames are not understood here; send text"
+    await _refuse(connection, _dispatch.error_frame(connection.plan, "unsupported_frame", detail, None))
+    return False
+
+
+async def _long_way(connection: Connection, text: str) -> None:
+    """A frame with a `ref`, of a channel with two families or prefixes, or one that must be read twice."""
+    try:
+        handler, message, ref = _dispatch.read(connection.plan, text)
+    except BadFrame as bad:
+        await _refuse(connection, bad.frame)
+        return
+    connection.running = message
+    connection.watch()
+    try:
+        await _answer(connection, await handler.run(message, connection), ref)
+    except Exception as error:  # noqa: BLE001 - a handler may raise anything
+        await _failed(connection, handler, error, ref)
+    connection.running = None
+
+
+def _invalid(connection: Connection, text: str, error: Exception) -> str | None:
+    """The answer to a frame that does not validate; None where the envelope's keys may be the reason."""
+    section = connection.plan.direct
+    assert section is not None
+    if section.strict:
+        return None
+    if not connection.strike():
+        return None
+    return _dispatch.explain(connection.plan, section, text, error)
+
+
+async def _refuse(connection: Connection, frame: str) -> None:
+    """Answer a frame that cannot be handled, until its sender has struck out."""
+    if connection.strike():
+        with contextlib.suppress(ConnectionClosed):
+            await connection.send_text(frame)
+
+
+async def _answer(connection: Connection, result: Any, ref: str) -> None:
+    """Send what a handler returned: one message, several, or nothing."""
+    for frame in _dispatch.answer(connection.plan, result, ref):
+        await connection.send_text(frame)
+
+
+async def _failed(connection: Connection, handler: Handler, error: Exception, ref: str) -> None:
+    """Answer a message whose handler raised."""
+    frames = await _recovered(connection, handler, error, ref)
+    if frames is None:
+        if isinstance(error, ConnectionClosed) and connection.outbox.closed:
+            return
+        code, detail = "internal_error", "the server could not handle this message"
+        if isinstance(error, HTTPException):
+            code, detail = "unauthorized", str(error.detail)
+        else:
+            connection.report(handler.where, error)
+        frames = [_dispatch.error_frame(connection.plan, code, detail, None, ref)]
+    with contextlib.suppress(ConnectionClosed):
+        for frame in frames:
+            await connection.send_text(frame)
+
+
+async def _recovered(connection: Connection, handler: Handler, error: Exception, ref: str) -> list[str] | None:
+    """The frames of what the matching `on_error` function returns; None where there is none, or it failed too."""
+    for cls in type(error).__mro__ if handler.errors else ():
+        recover = handler.errors.get(cls)
+        if recover is not None:
+            try:
+                return _dispatch.answer(connection.plan, await recover(error, connection), ref)
+            except ConnectionClosed:
+                return []
+            except Exception as second:  # noqa: BLE001 - then the message fails as without it
+                connection.report(f"the error handler of {handler.where}", second)
+                return None
+    return None

@@ -1,0 +1,10 @@
+from docs.snippets.howto.mount_bare import app as ping
+
+from chanx import Channel
+
+app = Channel(
+    "public",
+    allowed_origins=["https://example.com", "https://www.example.com"],
+    subprotocols=["v2.example", "v1.example"],
+)
+app.include(ping)

@@ -1,0 +1,277 @@
+"""The files that the how-to pages show."""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Mapping
+from typing import Any
+
+import httpx
+import pytest
+from starlette.types import ASGIApp
+
+from chanx.testing import Client, Closed, Refused, connect
+from docs.snippets.howto import (
+    authenticated,
+    compose,
+    dependencies,
+    errors,
+    events,
+    groups,
+    layer,
+    lifespans,
+    limits,
+    middleware,
+    mistakes,
+    mount_bare,
+    mount_fastapi,
+    mount_starlette,
+    origins,
+    shared_auth,
+    shared_layer,
+)
+
+pytestmark = pytest.mark.anyio
+
+
+def browser(app: Any) -> httpx.AsyncClient:
+    return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver")
+
+
+async def refusal(app: ASGIApp, path: str = "/", headers: Mapping[str, str] = {}) -> Refused:
+    with pytest.raises(Refused) as refused:
+        async with connect(app, path, headers=headers):
+            pass
+    return refused.value
+
+
+async def pings(app: ASGIApp, path: str = "/", headers: Mapping[str, str] = {}) -> None:
+    async with connect(app, path, headers=headers) as client:
+        assert await client.request(mount_bare.Ping(), mount_bare.Pong) == mount_bare.Pong()
+
+
+# -- mount --------------------------------------------------------------------------------------------
+
+
+async def test_mount_bare() -> None:
+    await pings(mount_bare.app)
+    async with browser(mount_bare.app) as http:
+        assert (await http.get("/")).status_code == 426
+
+
+@pytest.mark.parametrize("path", ["/ping", "/under/", "/under/and/further"])
+async def test_mount_starlette(path: str) -> None:
+    await pings(mount_starlette.app, path)
+
+
+@pytest.mark.parametrize("path", ["/ping", "/under/", "/under/and/further"])
+async def test_mount_fastapi(path: str) -> None:
+    await pings(mount_fastapi.app, path)
+
+
+async def test_lifespans() -> None:
+    async with lifespans.app.router.lifespan_context(lifespans.app):
+        async with connect(lifespans.app, "/first"), connect(lifespans.app, "/second"):
+            assert lifespans.first.stats().connections == lifespans.second.stats().connections == 1
+
+
+async def test_origins(caplog: pytest.LogCaptureFixture) -> None:
+    await pings(origins.app)
+    await pings(origins.app, headers={"origin": "https://example.com"})
+    assert (await refusal(origins.app, headers={"origin": "https://evil.example"})).status == 403
+    assert "allowed_origins=['https://evil.example']" in caplog.text
+    async with connect(origins.app, subprotocols=["v1.example", "v2.example"]) as client:
+        assert client.subprotocol == "v2.example"
+    # the same rule for a channel that lists nothing: the origin is the host
+    await pings(mount_bare.app, headers={"origin": "http://testserver"})
+    assert (await refusal(mount_bare.app, headers={"origin": "http://elsewhere"})).status == 403
+
+
+# -- compose ------------------------------------------------------------------------------------------
+
+
+async def test_compose() -> None:
+    async with connect(compose.app) as guest:
+        await guest.send({"action": "notes.add", "text": "tea"})
+        assert await guest.receive(compose.Notes) == compose.Notes(notes=["tea"])
+        answer = await guest.request({"action": "admin.close", "connection": "any"})
+        assert answer["payload"] == {"code": "unauthorized", "detail": "this is for admins"}
+        answer = await guest.request({"action": "add", "text": "tea"})
+        assert answer["payload"]["code"] == "unknown_action"
+    async with connect(compose.notes) as alone:
+        await alone.send(compose.Add(text="milk"))
+        assert await alone.receive(compose.Notes) == compose.Notes(notes=["milk"])
+
+
+async def test_compose_an_admin_closes_a_connection() -> None:
+    ids: list[str] = []
+
+    async with connect(compose.app, headers={"x-role": "admin"}) as admin:
+        async with connect(compose.app, headers={"x-role": "admin"}) as other:
+            layer = compose.app.layers()[0]
+            ids = sorted(layer.members._ids, key=lambda one: int(one.rpartition("-")[2]))
+            await admin.send({"action": "admin.close", "connection": ids[-1]})
+            assert ((await other.wait_closed()).code, other.pending) == (4000, [])
+        await admin.settled()
+
+
+# -- dependencies -------------------------------------------------------------------------------------
+
+
+async def test_dependencies() -> None:
+    dependencies.database.log.clear()
+    async with connect(
+        dependencies.app,
+        query={"limit": 3},
+        headers={"accept-language": "de", "cookie": "session=s1"},
+        scope={"path_params": {"item": "7"}},
+    ) as client:
+        await client.send(dependencies.Look())
+        assert await client.receive(dependencies.Seen) == dependencies.Seen(
+            item=7, limit=3, language="de", session="s1", address="testclient", steps=["begin"]
+        )
+    assert dependencies.database.log == ["begin", "commit"]
+
+
+async def test_dependencies_are_converted_and_have_defaults() -> None:
+    async with connect(dependencies.app, scope={"path_params": {"item": "7"}}) as client:
+        seen = await client.request(dependencies.Look(), dependencies.Seen)
+        assert (seen.limit, seen.language, seen.session) == (10, "en", None)
+    with pytest.raises(Refused) as refused:
+        async with connect(dependencies.app, query={"limit": "many"}, scope={"path_params": {"item": "7"}}):
+            pass
+    assert refused.value.status == 422
+    assert refused.value.detail.startswith("query parameter 'limit': ")
+
+
+async def test_shared_auth() -> None:
+    async with browser(shared_auth.app) as http:
+        assert (await http.get("/me", params={"token": "ada-token"})).json() == "ada"
+        assert (await http.get("/me")).status_code == 401
+    async with connect(shared_auth.app, "/feed?token=ada-token") as client:
+        assert await client.request(shared_auth.WhoAmI(), shared_auth.You) == shared_auth.You(name="ada")
+    async with connect(shared_auth.app, "/feed") as client:
+        closed = await client.wait_closed()
+        assert (closed.code, closed.reason) == (4401, "unknown token")
+
+
+async def test_authenticated() -> None:
+    refused = await refusal(authenticated.app)
+    assert (refused.status, refused.headers["www-authenticate"]) == (401, "Session")
+    assert (await refusal(authenticated.app, headers={"x-user": "guest"})).status == 403
+    async with connect(authenticated.app, headers={"x-user": "ada"}) as client:
+        assert await client.request(authenticated.Secret(), authenticated.Told) == authenticated.Told(user="ada")
+
+
+# -- groups and events --------------------------------------------------------------------------------
+
+
+async def test_groups() -> None:
+    async with connect(groups.app) as one, connect(groups.app) as other:
+        ids = [
+            (await client.request(groups.Follow(topics=["tea", "art"]), groups.Following)).id for client in (one, other)
+        ]
+        # a member of two groups gets it once, its sender not at all
+        await one.request(groups.Post(topics=["tea", "art"], text="new tea"))
+        assert await other.receive(groups.Posted) == groups.Posted(by=ids[0], text="new tea")
+        await one.request(groups.Whisper(to=ids[1], text="psst"))
+        assert await other.receive(groups.Posted) == groups.Posted(by=ids[0], text="psst")
+        assert other.pending == one.pending == []
+        left = await one.request(groups.Unfollow(name="art"), groups.Following)
+        assert left.topics == ["tea"]
+        await one.close()
+        assert await other.receive(groups.Gone) == groups.Gone(id=ids[0])
+
+
+async def test_events() -> None:
+    async with (
+        connect(events.app, "/orders") as english,
+        connect(events.app, "/orders?lang=de") as german,
+        browser(events.app) as http,
+    ):
+        await http.post("/async/1", params={"cents": 250})
+        assert (await english.receive(events.Notice)).text == "Paid: 2.50"
+        assert (await german.receive(events.Notice)).text == "Bezahlt: 2.50"
+        await http.post("/thread/1", params={"cents": 300})
+        assert (await english.receive(events.Notice)).text == "Paid: 3.00"
+        await http.post("/notice", params={"text": "closing"})
+        assert (await english.receive(events.Notice)).text == "closing"
+        with pytest.raises(RuntimeError, match=r"write `await channel\.emit"):
+            events.orders.emit_sync(events.Paid(order=1, cents=1), group="orders")
+
+
+async def test_shared_layer() -> None:
+    async with connect(shared_layer.readers) as reader, connect(shared_layer.writers) as writer:
+        await writer.request(shared_layer.News(text="hello"))
+        assert await reader.receive(shared_layer.News) == shared_layer.News(text="hello")
+
+
+async def test_layer(caplog: pytest.LogCaptureFixture) -> None:
+    from chanx import Channel, Context
+
+    app = Channel("logged", groups=layer.layer)
+
+    @app.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("all")
+
+    caplog.set_level(logging.INFO)
+    async with connect(app) as client:
+        await app.broadcast(shared_layer.News(text="hello"), group="all")
+        assert await client.receive(shared_layer.News) == shared_layer.News(text="hello")
+    assert "to all: 32 characters" in caplog.text
+
+
+# -- errors and limits --------------------------------------------------------------------------------
+
+
+async def test_errors() -> None:
+    async with connect(errors.app) as client:
+        assert await client.request(errors.Withdraw(cents=1), errors.Done) == errors.Done()
+        assert (await client.request(errors.Withdraw(cents=101), errors.Problem)).code == "too_little"
+        refused = await client.request(errors.Audit())
+        assert refused["payload"] == {"code": "unauthorized", "detail": "ask your manager"}
+        await client.send(errors.Report())
+        for _ in range(3):
+            await client.receive(errors.Done)
+    assert errors.check() == "fine"
+
+
+async def test_errors_that_nobody_expected(caplog: pytest.LogCaptureFixture) -> None:
+    async with connect(errors.app, raise_app_exceptions=False) as client:
+        assert (await client.request(errors.Crash()))["payload"]["code"] == "internal_error"
+        assert isinstance(client.errors[0], ZeroDivisionError)
+    assert "secret" in caplog.text
+    async with connect(errors.app, query="how=lookup") as client:
+        assert await client.request(errors.Crash()) == {"action": "ack", "ref": "test-1"}
+
+
+async def test_mistakes() -> None:
+    told = mistakes.two_handlers()
+    assert told.startswith("the tag 'say' has two handlers: two_handlers.first (")
+    assert told.count("mistakes.py:") == 2
+
+
+async def test_limits() -> None:
+    async with connect(limits.app) as client:
+        for _ in range(3):
+            await bad(client)
+        await client.send("not JSON")
+        with pytest.raises(Closed) as closed:
+            await client.receive()
+        assert closed.value.code == 1008
+    async with connect(limits.app) as client:
+        await client.send(limits.Say(text="x" * 1024))
+        assert (await client.wait_closed()).code == 1009
+    assert limits.health()["open"] == 0
+
+
+async def bad(client: Client) -> None:
+    await client.send("not JSON")
+    assert (await client.receive())["payload"]["code"] == "malformed_json"
+
+
+async def test_middleware() -> None:
+    async with connect(middleware.app) as client:
+        for number in (1, 2):
+            assert (await client.request(middleware.Count(), middleware.Counted)).messages == number

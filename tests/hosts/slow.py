@@ -1,0 +1,65 @@
+"""The application of test_slow_clients.py: few bytes in, many bytes out."""
+
+from __future__ import annotations
+
+from typing import Annotated, Literal
+
+from pydantic import BaseModel
+
+from chanx import Channel, Context, Limits, Query
+
+
+class Shout(BaseModel):
+    """Send so many characters to everybody."""
+
+    action: Literal["shout"] = "shout"
+    size: int
+
+
+class Give(BaseModel):
+    """Send so many characters to me."""
+
+    action: Literal["give"] = "give"
+    size: int
+
+
+class Text(BaseModel):
+    action: Literal["text"] = "text"
+    text: str
+
+
+class Left(BaseModel):
+    action: Literal["left"] = "left"
+    who: str
+    code: int | None
+
+
+Name = Annotated[str, Query("name")]
+
+OUTBOX_BYTES = 2 * 1024 * 1024
+
+
+def make(limits: Limits) -> Channel:
+    slow = Channel("slow", limits=limits)
+
+    @slow.on_connect
+    async def enter(ctx: Context, name: Name) -> None:
+        await ctx.join("all")
+
+    @slow.on_disconnect
+    async def leave(ctx: Context, name: Name) -> None:
+        await slow.broadcast(Left(who=name, code=ctx.close_code), group="all")
+
+    @slow.on(Shout)
+    async def shout(message: Shout, ctx: Context) -> None:
+        await ctx.broadcast(Text(text="x" * message.size), group="all")
+
+    @slow.on(Give)
+    async def give(message: Give) -> Text:
+        return Text(text="x" * message.size)
+
+    return slow
+
+
+patient = make(Limits(outbox_bytes=OUTBOX_BYTES))
+strict = make(Limits(outbox_bytes=OUTBOX_BYTES, send_timeout=1.0, cleanup=1.0))
