@@ -16,7 +16,7 @@ help:
 	@echo "make test    run the test suite (ARGS= goes to pytest)"
 	@echo "make check   lint, formatting, types, architecture, docs"
 	@echo "make format  let ruff format and fix what it can"
-	@echo "make bench   run the dispatch benchmark (ARGS= goes to it)"
+	@echo "make bench   print CPU time and instructions per message (ARGS= runs one benchmark its own way)"
 	@echo "make docs    build the documentation into site/"
 
 demo:
@@ -28,7 +28,7 @@ demo:
 
 test:
 	@scripts/venv.sh dev
-	@scripts/system.sh redis-server chromium node
+	@scripts/system.sh redis-server chromium node valgrind
 	$(PY) -m pytest $(ARGS)
 
 check:
@@ -43,7 +43,14 @@ format:
 
 bench:
 	@scripts/venv.sh dev
-	$(PY) -m benchmarks $(if $(ARGS),$(ARGS),dispatch)
+	@scripts/system.sh valgrind
+ifeq ($(strip $(ARGS)),)
+	$(PY) -m benchmarks dispatch
+	@echo
+	$(PY) -m benchmarks instructions
+else
+	$(PY) -m benchmarks $(ARGS)
+endif
 
 docs:
 	@scripts/venv.sh dev

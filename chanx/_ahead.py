@@ -14,6 +14,7 @@ from typing import Any
 
 import anyio
 
+from chanx._outbox import size_of
 from chanx._runtime import Cancel, Runtime
 from chanx.types import Limits
 
@@ -89,4 +90,4 @@ class ReadAhead:
 
 
 def _size(event: Received) -> int:
-    return len(event.get("text") or event.get("bytes") or "")
+    return len(event.get("bytes") or b"") + size_of(event.get("text") or "")

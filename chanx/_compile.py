@@ -23,14 +23,17 @@ from chanx.types import place
 
 @dataclass(frozen=True, slots=True)
 class _Unit:
-    """One channel at one place of the tree, with what its parents wrap around it."""
+    """One channel at one place of the tree, with what its parents wrap around it.
+
+    What stands in a pair comes with the state of the channel that it was written for.
+    """
 
     source: Source
     prefix: str
-    guards: tuple[Depends, ...]
+    guards: tuple[tuple[Depends, int], ...]
     tags: tuple[str, ...]
-    middleware: tuple[Registration, ...]
-    errors: tuple[Registration, ...]
+    middleware: tuple[tuple[Registration, int], ...]
+    errors: tuple[tuple[Registration, int], ...]
     state: int
     served: bool
 
@@ -62,14 +65,15 @@ class _Compiler:
             state = len(self.states)
             self.states.append(source.state)
             self.owners.append(source)
-        own = source.registrations
+        own = [(one, state) for one in source.registrations]
+        guards = [(one, state) for one in (*around.get("guards", ()), *source.dependencies)]
         unit = _Unit(
             source=source,
             prefix=(outer.prefix if outer else "") + prefix,
-            guards=(*(outer.guards if outer else ()), *around.get("guards", ()), *source.dependencies),
+            guards=(*(outer.guards if outer else ()), *guards),
             tags=(*(outer.tags if outer else ()), *around.get("tags", ())),
-            middleware=(*(outer.middleware if outer else ()), *(one for one in own if one.kind == "middleware")),
-            errors=(*(outer.errors if outer else ()), *(one for one in own if one.kind == "on_error")),
+            middleware=(*(outer.middleware if outer else ()), *(one for one in own if one[0].kind == "middleware")),
+            errors=(*(outer.errors if outer else ()), *(one for one in own if one[0].kind == "on_error")),
             state=state,
             served=outer is None,
         )
@@ -82,15 +86,15 @@ class _Compiler:
         # a guard of a channel that a function makes may have annotations which only that function can resolve
         localns = {name: value for one in unit.source.registrations for name, value in one.localns.items()}
         owner = f"{unit.source.name} ({unit.source.where})"
-        guards = self.graph.guards(unit.guards, owner, unit.state, localns)
+        guards = self.graph.guards(unit.guards, owner, localns)
         if unit.served:
             needed = (node.slot for guard in guards for node in guard.walk(deep=True))
             self.graph.eager.update(slot for slot in needed if slot is not None)
         errors: dict[type[BaseException], Call] = {}
-        for registration in unit.errors:
+        for registration, state in unit.errors:
             signature = self.signature(registration)
             self.check_returns(registration, signature)
-            run = self.graph.call(signature, (), unit.state, eager=False)
+            run = self.graph.call(signature, (), state, eager=False)
             errors.update(dict.fromkeys(_exception_types(registration, signature), run))
         for registration in unit.source.registrations:
             if registration.kind == "on":
@@ -150,8 +154,8 @@ class _Compiler:
         self.check_returns(registration, signature)
         run: Call = self.graph.call(signature, guards, unit.state, eager=unit.served)
         if registration.kind == "on":
-            for middleware in reversed(unit.middleware):
-                run = _wrapped(middleware, run, unit.state)
+            for middleware, state in reversed(unit.middleware):
+                run = _wrapped(middleware, run, state)
         if registration.cancel_on_leave:
             run = _until_left(run)
         doc = inspect.getdoc(registration.function) or ""
@@ -247,7 +251,7 @@ class _Compiler:
                 handlers=made_of,  # by the class of what is decoded: that of a generic alias has no parameters
                 runs={cls: handler.run for cls, handler in made_of.items()},
                 explain=codec.explain,
-                tags=frozenset(tags) if len(handlers) > 1 else frozenset(),
+                tags=frozenset(tags),
                 strict=any(codec.extra(cls) for cls in handlers),
                 prefix=prefix,
             )

@@ -7,6 +7,7 @@ else (a `ref`, two families, a prefix, a mistake) takes the longer way through a
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -16,6 +17,8 @@ from chanx._plan import Handler, Plan, Section
 from chanx.codecs.protocol import Codec
 from chanx.exceptions import ConfigurationError
 from chanx.types import CONTROL_ACTIONS, RESERVED_KEYS, place
+
+logger = logging.getLogger("chanx")
 
 #: A ref of 64 characters is at most this long in JSON, each character escaped as a pair of surrogates.
 _REF_TEXT = 64 * 12 + 2
@@ -80,8 +83,9 @@ def explain(plan: Plan, section: Section, text: str, error: Exception, ref: str 
     if finding is None:
         if isinstance(error, RecursionError):
             return error_frame(plan, "malformed_json", "the frame is nested too deeply", None, ref)
-        # a validator of the user's own raised something else: its text may hold what clients must not see
-        return error_frame(plan, "invalid_message", "the message is invalid", None, ref)
+        # a validator of the user's own is broken; the text of its error may hold what clients must not see
+        logger.error("a validator of the channel raised", exc_info=error)
+        return error_frame(plan, "internal_error", "the server could not read this message", None, ref)
     malformed, detail, errors = finding
     if malformed:
         return error_frame(plan, "malformed_json", detail, None, ref)

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 
 import anyio
 
+from chanx._outbox import size_of
 from chanx._plan import Event
 from chanx._runtime import Cancel, Runtime
 from chanx.types import Limits
@@ -49,7 +50,7 @@ class Inbox:
 
     def push(self, event: Event, publication: Publication) -> bool:
         """Queue an event; False when there is no room for it."""
-        size = len(publication.body)
+        size = size_of(publication.body)
         if len(self._queue) >= self._limits.inbox or (self._queue and self._size + size > self._limits.inbox_bytes):
             return False
         self._queue.append((event, publication.body))
@@ -88,7 +89,7 @@ class Inbox:
         try:
             while self._queue:
                 event, body = self._queue.popleft()
-                self._size -= len(body)
+                self._size -= size_of(body)
                 await self._handle(event, body)
         finally:
             self._cancel = None

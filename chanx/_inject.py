@@ -78,11 +78,11 @@ class Graph:
     uses_http: bool = False
 
     def guards(
-        self, dependencies: tuple[Depends, ...], owner: str, state: int, localns: Mapping[str, Any]
+        self, dependencies: tuple[tuple[Depends, int], ...], owner: str, localns: Mapping[str, Any]
     ) -> tuple[Node, ...]:
-        """The nodes of a channel's own dependencies, whose values nobody takes."""
+        """The nodes of channels' own dependencies, each with its channel's state; nobody takes their values."""
         found: list[Node] = []
-        for one in dependencies:
+        for one, state in dependencies:
             if not callable(getattr(one, "dependency", None)):
                 raise ConfigurationError(f"dependencies= of {owner}: give Depends(a function), not {one!r}")
             found.append(self._depends(one, owner, state, None, localns))

@@ -37,18 +37,19 @@ async def enter(connection: Connection) -> None:
 
 async def leave(connection: Connection) -> None:
     """Run what ends the connection; a failure is logged and does not keep the rest from running."""
-    while connection.endings:
-        where, ending = connection.endings.pop()
-        try:
-            await ending()
-        except Exception as error:  # noqa: BLE001 - each ending must get its turn
-            connection.report(where, error)
-    stack = connection.entered_stack
-    if stack is not None:
-        try:
-            await stack.aclose()
-        except Exception as error:  # noqa: BLE001
-            connection.report("closing a dependency", error)
+    try:
+        while connection.endings:
+            where, ending = connection.endings.pop()
+            try:
+                await ending()
+            except Exception as error:  # noqa: BLE001 - each ending must get its turn
+                connection.report(where, error)
+    finally:  # also when the endings took too long and were cancelled
+        if connection.entered_stack is not None:
+            try:
+                await connection.entered_stack.aclose()
+            except Exception as error:  # noqa: BLE001
+                connection.report("closing a dependency", error)
 
 
 async def _connect(connection: Connection, hooks: Hooks) -> None:

@@ -86,9 +86,9 @@ class Outbox:
             self.writing = None
             self.start()
             return
-        if self._full(len(text)):
+        if self._full(size_of(text)):
             with anyio.fail_after(self._limits.send_timeout):
-                while self._full(len(text)):
+                while self._full(size_of(text)):
                     self._room = self._room or anyio.Event()
                     await self._room.wait()
                     if self.closed:
@@ -99,7 +99,7 @@ class Outbox:
         """Queue a frame of a group; False when there is no room for it."""
         if self.closed:
             return True
-        if self._full(len(text)):
+        if self._full(size_of(text)):
             return False
         self._append(text)
         return True
@@ -119,10 +119,10 @@ class Outbox:
 
     def interrupted(self, error: BaseException) -> None:
         """A direct send raised: the server could not send, or the sender was cancelled (raised again)."""
+        self.writing = None
         if isinstance(error, Exception):
             self.broke(error)
             return
-        self.writing = None
         self.start()
         raise error
 
@@ -149,12 +149,16 @@ class Outbox:
 
     def _append(self, text: str) -> None:
         self.queue.append(text)
-        self._size += len(text)
+        self._size += size_of(text)
         if self.writing is None:
             self.start()
 
     def start(self) -> None:
         """Have a writer take what waits, if there is something and nobody writes."""
+        if self.queue and self.queue[0] is SHUT:
+            self.queue.clear()
+            self.writing = SHUT
+            self._wake()
         if self.writing is None and self.queue:
             self.writing = ""  # taken, so that nobody overtakes the writer before it runs
             self._watch()
@@ -166,7 +170,7 @@ class Outbox:
                 item = self.queue.popleft()
                 if isinstance(item, str):
                     self.writing = item
-                    self._size -= len(item)
+                    self._size -= size_of(item)
                     item = {"type": "websocket.send", "text": item}
                 else:
                     self.writing = ""
@@ -192,8 +196,10 @@ class Outbox:
         self.closed = True
         self.queue.clear()
         self._size = 0
-        if self.busy is None or self._cancel is None:
+        if self.busy is None:
             self.writing = SHUT
+        elif self._cancel is None:  # who writes directly looks at the queue afterwards, and shuts it in `start`
+            self.queue.append(SHUT)
         self._wake()
 
     def _wake(self) -> None:
@@ -201,6 +207,11 @@ class Outbox:
             if event is not None:
                 event.set()
         self._room = self._empty = None
+
+
+def size_of(text: str) -> int:
+    """The bytes of a text on the wire."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def short_reason(reason: str) -> str:

@@ -15,6 +15,7 @@ from starlette.exceptions import HTTPException
 from chanx import _dispatch
 from chanx._ahead import Received
 from chanx._dispatch import BadFrame
+from chanx._outbox import size_of
 from chanx._plan import Event, Handler
 from chanx.exceptions import ConnectionClosed
 
@@ -65,9 +66,8 @@ async def serve(connection: Connection) -> None:
                 if result is None:
                     connection.running = None
                     continue
-                try:
-                    encode = encoders[result.__class__]
-                except KeyError:
+                encode = encoders.get(result.__class__)
+                if encode is None:
                     await _answer(connection, result, "")
                     connection.running = None
                     continue
@@ -124,7 +124,7 @@ async def _acceptable(connection: Connection, event: Received) -> bool:
         return False
     text = event.get("text")
     limit = connection.service.limits.max_size
-    size = len(event.get("bytes") or b"") if text is None else len(text.encode("utf-8", "surrogatepass"))
+    size = len(event.get("bytes") or b"") if text is None else size_of(text)
     if size > limit:
         connection.close(1009, f"a frame may have at most {limit} bytes")
         return False

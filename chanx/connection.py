@@ -105,7 +105,7 @@ class Connection(Scoped):
                         with self._serving:
                             await serve(self)
                             await self._settle()
-                        if self._serving.cancelled_caught and self.running is not None:
+                        if self._serving.cancelled_caught and self._handling:
                             counters.cancelled += 1
                             logger.warning("connection %s: its handler outlived the client and was cancelled", self.id)
                 finally:
@@ -167,6 +167,11 @@ class Connection(Scoped):
             await refuse(self, Reject(503, "the handshake took too long"))
         else:
             logger.warning("connection %s: its last hooks outlived Limits.cleanup and were cancelled", self.id)
+
+    @property
+    def _handling(self) -> bool:
+        """Is a handler of a message or an event running?"""
+        return self.running is not None or not (self.inbox is None or self.inbox.idle)
 
     # -- reading ------------------------------------------------------------------------------------
 
@@ -290,9 +295,10 @@ class Connection(Scoped):
         """The client has left; `event` is `websocket.disconnect`."""
         if not self.closing:
             self.depart(event.get("code", 1005), event.get("reason") or "")
-        self.outbox.shut()
+            self.outbox.shut()
         self.cancel_waiting()
-        self._serving.deadline = min(self._serving.deadline, self.home.time() + self.service.limits.linger)
+        if self._handling:
+            self._serving.deadline = min(self._serving.deadline, self.home.time() + self.service.limits.linger)
 
     def broke(self, error: Exception) -> None:
         """The server could not send."""

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import threading
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping
 from typing import Any, Literal
 
@@ -91,6 +92,7 @@ class Channel(Registrar):
         self._overrides: dict[Any, Any] = {}
         self._service: Service | None = None
         self._counters = Counters()
+        self._compiling = threading.RLock()
 
     # -- composition and compilation ----------------------------------------------------------------
 
@@ -140,7 +142,9 @@ class Channel(Registrar):
             self._overrides, self._service = before
 
     def _compiled(self, where: str) -> Service:
-        if self._service is None:
+        if self._service is not None:
+            return self._service
+        with self._compiling:
             plan = compile_plan(self._source, _CODECS, self._overrides)
             for source in self._source.walk():
                 source.frozen = source.frozen or where
@@ -252,9 +256,10 @@ class Channel(Registrar):
 
     def _layer(self) -> GroupLayer:
         """The layer of connections that this channel serves itself."""
-        if self._own_layer is None:
-            self._own_layer = MemoryLayer()
-        return self._own_layer
+        with self._compiling:
+            if self._own_layer is None:
+                self._own_layer = MemoryLayer()
+            return self._own_layer
 
     async def _publish(self, publication: Publication, message: Any) -> None:
         for layer in self._publishing(message, publication):

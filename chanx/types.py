@@ -21,18 +21,18 @@ CONTROL_ACTIONS = frozenset(
 
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
-    """What one connection may use. Sizes are bytes, times are seconds.
+    """What one connection may use. Times are seconds.
 
     Attributes:
-        max_size: the largest frame a client may send; a larger one closes with 1009.
+        max_size: the largest frame a client may send, in bytes; a larger one closes with 1009.
         strikes: bad frames within `strikes_window` that are answered; one more closes with 1008.
-        strikes_window: how long a bad frame counts.
+        strikes_window: how long bad frames are added up, from the first one on; then the count begins anew.
         read_ahead: frames read ahead while a handler is suspended; past it the client has to wait.
-        read_ahead_bytes: the same in bytes of text.
+        read_ahead_bytes: the same by size; a text is counted in characters, which are bytes where it is ASCII.
         outbox: frames that may wait to be written to the client.
-        outbox_bytes: the same in bytes of text.
+        outbox_bytes: the same by size, counted as for `read_ahead_bytes`.
         inbox: events that may wait for the connection's event handlers.
-        inbox_bytes: the same in bytes of text.
+        inbox_bytes: the same by size, counted as for `read_ahead_bytes`.
         send_timeout: how long one frame may take to be written, or may wait for room; then 1013.
         connect_timeout: how long dependencies and `on_connect` may take before the connection is refused.
         linger: how long what a client had sent before it left may still be handled.
@@ -95,6 +95,8 @@ def place(thing: Any) -> str:
     target: Any = thing
     if callable(target):
         target = inspect.unwrap(target)
+    while isinstance(target, functools.partial):
+        target = inspect.unwrap(target.func)
     if not (inspect.isfunction(target) or inspect.ismethod(target) or inspect.isclass(target)):
         target = target.__class__
     name = getattr(target, "__qualname__", repr(thing)).replace("<locals>.", "")

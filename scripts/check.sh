@@ -15,8 +15,9 @@ step() {
 
 step "ruff check" "$py" -m ruff check .
 step "ruff format" "$py" -m ruff format --check .
-step "mypy --strict" "$py" -m mypy --strict
-step "pyright" "$py" -m pyright --pythonpath "$py"
+step "mypy --strict" "$py" -m mypy --strict --config-file pyproject.toml
+# Named, or a pyrightconfig.json in any folder above would be taken in its place.
+step "pyright" "$py" -m pyright --project pyproject.toml --pythonpath "$py"
 step "architecture" "$py" -m pytest -q tests/test_architecture.py
 step "docs" "$py" -m mkdocs build --strict --quiet
 

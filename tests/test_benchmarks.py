@@ -1,7 +1,6 @@
 """The benchmarks run, and their limits do the work that they are limits of. No times are judged here."""
 
 import json
-import shutil
 import subprocess
 import sys
 from pathlib import Path
@@ -11,6 +10,7 @@ import pytest
 from benchmarks.backend import BACKENDS, BackendName
 from benchmarks.contestants import Contestant, Heat, heats
 from benchmarks.wire import App, UnansweredError, answers, timed
+from tests import programs
 
 ROOT = Path(__file__).parent.parent
 FRAMEWORKS = ("Starlette", "FastAPI")
@@ -41,8 +41,8 @@ def test_dispatch_prints_every_row(backend: BackendName) -> None:
     assert_rows(benchmark("dispatch", "--quick", "--backend", backend), names(heats(BACKENDS[backend])))
 
 
-@pytest.mark.skipif(shutil.which("valgrind") is None, reason="valgrind is not installed")
 def test_instructions_prints_every_row() -> None:
+    programs.need("valgrind")
     ten = tuple(heat for heat in heats(BACKENDS["asyncio"]) if heat.name == "10 types")
     assert_rows(benchmark("instructions", "--quick"), names(ten))
 

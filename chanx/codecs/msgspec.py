@@ -46,7 +46,10 @@ class MsgspecCodec:
         return bool(_origin(cls).__struct_config__.forbid_unknown_fields)
 
     def union(self, classes: Iterable[Any], discriminator: str) -> Callable[[str], Any]:
-        return msgspec.json.Decoder(Union[tuple(classes)]).decode  # noqa: UP007
+        members = tuple(classes)
+        if len(members) == 1:  # alone, its tag would be optional; among two it is needed
+            members = (*members, msgspec.defstruct("Nothing", [], tag_field=discriminator, tag="\0"))
+        return msgspec.json.Decoder(Union[members]).decode  # noqa: UP007
 
     def single(self, cls: Any) -> Callable[[str], Any]:
         return msgspec.json.Decoder(cls).decode

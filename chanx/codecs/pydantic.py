@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin
 
-from pydantic import AliasChoices, AliasPath, BaseModel, Field, TypeAdapter, ValidationError
+from pydantic import AliasChoices, AliasPath, BaseModel, Field, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
 from chanx.codecs.protocol import MAX_ERRORS, Finding
@@ -37,10 +37,11 @@ class PydanticCodec:
             raise ConfigurationError(
                 f"{place(cls)}: remove the alias of {discriminator!r}; a tag has one name on the wire"
             )
-        tags = tuple(tag.value if isinstance(tag, Enum) else tag for tag in get_args(field.annotation))
+        tags = get_args(field.annotation)
+        # a member of an enum that is no str itself is written as its value, but not read back from it
         if not all(isinstance(tag, str) for tag in tags):
-            raise ConfigurationError(f"{place(cls)}: the tags {tags!r} are not all strings; use strings")
-        return tags
+            raise ConfigurationError(f"{place(cls)}: the tags {tags!r} are not all strings; use strings, or a StrEnum")
+        return tuple(str(tag.value) if isinstance(tag, Enum) else tag for tag in tags)
 
     def names(self, cls: type[BaseModel]) -> frozenset[str]:
         _complete(cls)
@@ -51,8 +52,9 @@ class PydanticCodec:
 
     def union(self, classes: Iterable[type[BaseModel]], discriminator: str) -> Callable[[str], Any]:
         members = tuple(classes)
-        if len(members) == 1:
-            return members[0].__pydantic_validator__.validate_json
+        if len(members) == 1:  # alone, its tag's default would make the tag optional; among two it is needed
+            tag: dict[str, Any] = {discriminator: (Literal["\0"], ...)}
+            members = (*members, create_model("Nothing", **tag))
         union: Any = Annotated[Union[members], Field(discriminator=discriminator)]  # noqa: UP007
         return TypeAdapter[Any](union).validator.validate_json
 

@@ -27,6 +27,7 @@ from docs.snippets.howto import (
     mount_fastapi,
     mount_starlette,
     origins,
+    security,
     shared_auth,
     shared_layer,
 )
@@ -70,9 +71,12 @@ async def test_mount_fastapi(path: str) -> None:
 
 
 async def test_lifespans() -> None:
-    async with lifespans.app.router.lifespan_context(lifespans.app):
-        async with connect(lifespans.app, "/first"), connect(lifespans.app, "/second"):
-            assert lifespans.first.stats().connections == lifespans.second.stats().connections == 1
+    async with (
+        lifespans.app.router.lifespan_context(lifespans.app),
+        connect(lifespans.app, "/first"),
+        connect(lifespans.app, "/second"),
+    ):
+        assert lifespans.first.stats().connections == lifespans.second.stats().connections == 1
 
 
 async def test_origins(caplog: pytest.LogCaptureFixture) -> None:
@@ -104,15 +108,11 @@ async def test_compose() -> None:
 
 
 async def test_compose_an_admin_closes_a_connection() -> None:
-    ids: list[str] = []
-
-    async with connect(compose.app, headers={"x-role": "admin"}) as admin:
-        async with connect(compose.app, headers={"x-role": "admin"}) as other:
-            layer = compose.app.layers()[0]
-            ids = sorted(layer.members._ids, key=lambda one: int(one.rpartition("-")[2]))
-            await admin.send({"action": "admin.close", "connection": ids[-1]})
-            assert ((await other.wait_closed()).code, other.pending) == (4000, [])
-        await admin.settled()
+    admin_role = {"x-role": "admin"}
+    async with connect(compose.app, headers=admin_role) as admin, connect(compose.app, headers=admin_role) as other:
+        opened = await other.request({"action": "admin.who"}, compose.Me)
+        await admin.send({"action": "admin.close", "connection": opened.id})
+        assert (await other.wait_closed()).code == 4000
 
 
 # -- dependencies -------------------------------------------------------------------------------------
@@ -153,6 +153,17 @@ async def test_shared_auth() -> None:
     async with connect(shared_auth.app, "/feed") as client:
         closed = await client.wait_closed()
         assert (closed.code, closed.reason) == (4401, "unknown token")
+
+
+async def test_security() -> None:
+    headers = {"authorization": "Bearer t1"}
+    async with browser(security.app) as http:
+        assert (await http.get("/token", headers=headers)).json() == "t1"
+        assert (await http.get("/token")).status_code == 401
+    async with connect(security.app, "/tokens", headers=headers) as client:
+        assert await client.request(security.Show(), security.Shown) == security.Shown(token="t1")
+    refused = await refusal(security.app, "/tokens")
+    assert (refused.status, refused.headers["www-authenticate"]) == (401, "Bearer")
 
 
 async def test_authenticated() -> None:

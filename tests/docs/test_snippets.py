@@ -28,8 +28,6 @@ PUBLIC = [f"chanx.{name}" for name in chanx.__all__] + [f"chanx.testing.{name}" 
 pytestmark = pytest.mark.anyio
 
 
-
-
 def included(page: str) -> list[str]:
     """The files that a page takes code from."""
     return re.findall(r'--8<-- "([^":]+)', page)
@@ -58,7 +56,7 @@ def test_each_snippet_is_shown(path: Path) -> None:
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
 def test_pages_include_code_and_do_not_copy_it(page: Path) -> None:
-    copied = re.findall(r"```python.*\n(?!--8<--)(.*)", page.read_text("utf-8"))
+    copied = re.findall(r"```python\n(?! *--8<--)(.*)", page.read_text("utf-8"))
     assert copied == [], "put the code into a file under docs/snippets, with a test"
 
 

@@ -51,6 +51,14 @@ class NumberEnumTag(BaseModel):
     action: Literal[Colour.RED] = Colour.RED
 
 
+class Word(enum.Enum):
+    SAY = "say"
+
+
+class PlainEnumTag(BaseModel):  # pydantic writes "say" for it, but does not read it back
+    action: Literal[Word.SAY] = Word.SAY
+
+
 class AliasedTag(BaseModel):
     action: Literal["say"] = Field("say", alias="kind")
 
@@ -91,6 +99,7 @@ TAGS = [
     (NumberTag, ("1", "use strings")),
     (MixedTags, "use strings"),
     (NumberEnumTag, "use strings"),
+    (PlainEnumTag, "StrEnum"),
     (AliasedTag, "remove the alias"),
     (UntaggedStruct, 'tag_field="action"'),
     (WrongTagField, 'tag_field="action"'),

@@ -103,6 +103,11 @@ class Wire:
         """Frames of the client that nobody has taken."""
         return len(self._inbound)
 
+    @property
+    def listening(self) -> bool:
+        """The application has taken all frames and waits for another."""
+        return self._receiving > 0 and not self._inbound
+
     async def until(self, condition: Callable[[], object]) -> None:
         """Wait until a condition over this connection holds; it is looked at after every event on the wire."""
         with anyio.move_on_after(self._patience):
@@ -145,6 +150,7 @@ class Wire:
         self._receiving += 1
         try:
             await anyio.lowlevel.checkpoint()
+            self.touch()
             while not self._inbound:
                 await self._changed.wait()
             self.taken += 1
@@ -170,7 +176,7 @@ class Wire:
             self.written += 1
         finally:
             self._sending -= 1
-        self.touch()
+            self.touch()
 
 
 def websocket_scope(

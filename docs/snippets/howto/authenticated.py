@@ -30,5 +30,5 @@ app = Channel("members", dependencies=[Depends(only_members, scope="connection")
 
 
 @app.on(Secret)
-async def secret(message: Secret, user: Annotated[str, Depends(current_user, scope="connection")]) -> Told:
+async def secret(_: Secret, user: Annotated[str, Depends(current_user, scope="connection")]) -> Told:
     return Told(user=user)

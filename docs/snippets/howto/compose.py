@@ -40,11 +40,25 @@ class Close(BaseModel):
     connection: str
 
 
+class Who(BaseModel):
+    action: Literal["who"] = "who"
+
+
+class Me(BaseModel):
+    action: Literal["me"] = "me"
+    id: str
+
+
 class Closing(BaseModel):
     action: Literal["closing"] = "closing"
 
 
 admin = Channel("admin")
+
+
+@admin.on(Who)
+async def who(_: Who, ctx: Context) -> Me:
+    return Me(id=ctx.id)
 
 
 @admin.on(Close)
@@ -53,7 +67,7 @@ async def close(message: Close) -> None:
 
 
 @admin.event(Closing)
-async def closing(event: Closing, ctx: Context) -> None:
+async def closing(_: Closing, ctx: Context) -> None:
     await ctx.close(4000, "closed by an admin")
 
 

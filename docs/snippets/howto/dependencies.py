@@ -60,7 +60,7 @@ app = Channel("items")
 # --8<-- [start:handler]
 @app.on(Look)
 async def look(
-    message: Look,
+    _: Look,
     item: Item,
     address: Address,
     transaction: Transaction,

@@ -65,7 +65,7 @@ async def ignore(error: LookupError) -> None:
 
 # --8<-- [start:reject]
 @app.on(Audit)
-async def audit(message: Audit) -> Done:
+async def audit(_: Audit) -> Done:
     raise Reject(403, "ask your manager")
 
 
@@ -73,13 +73,13 @@ async def audit(message: Audit) -> Done:
 
 
 @app.on(Crash)
-async def crash(message: Crash, ctx: Context) -> None:
+async def crash(_: Crash, ctx: Context) -> None:
     raise {"lookup": KeyError("nobody"), "": ZeroDivisionError("secret")}[ctx.connection.query_params.get("how", "")]
 
 
 # --8<-- [start:closed]
 @app.on(Report)
-async def report(message: Report, ctx: Context) -> None:
+async def report(_: Report, ctx: Context) -> None:
     try:
         for _ in range(3):
             await ctx.send(Done())

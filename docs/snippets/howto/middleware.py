@@ -29,5 +29,5 @@ async def count(call_next: Callable[[Any], Awaitable[Any]], message: Any, ctx: C
 
 
 @app.on(Count)
-async def total(message: Count, ctx: Context[Seen]) -> Counted:
+async def total(_: Count, ctx: Context[Seen]) -> Counted:
     return Counted(messages=ctx.state.messages)

@@ -17,5 +17,5 @@ app = Channel("ping")
 
 
 @app.on
-async def ping(message: Ping) -> Pong:  # with a bare `on`, the message is read off the annotation
+async def ping(_: Ping) -> Pong:  # with a bare `on`, the message is read off the annotation
     return Pong()

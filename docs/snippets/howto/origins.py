@@ -1,6 +1,5 @@
-from docs.snippets.howto.mount_bare import app as ping
-
 from chanx import Channel
+from docs.snippets.howto.mount_bare import app as ping
 
 app = Channel(
     "public",

@@ -34,7 +34,7 @@ feed = Channel("feed", refuse="close")
 
 
 @feed.on(WhoAmI)
-async def who(message: WhoAmI, user: Annotated[str, Depends(current_user, scope="connection")]) -> You:
+async def who(_: WhoAmI, user: Annotated[str, Depends(current_user, scope="connection")]) -> You:
     return You(name=user)
 
 

@@ -51,10 +51,10 @@ async def split(message: Split) -> list[Said]:
 
 
 @app.on(Admin)
-async def admin(message: Admin) -> None:
+async def admin(_: Admin) -> None:
     raise Reject(403, "this is for admins")
 
 
 @app.on(Crash)
-async def crash(message: Crash) -> None:
+async def crash(_: Crash) -> None:
     raise ZeroDivisionError("the client does not see this")

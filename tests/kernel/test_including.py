@@ -1,0 +1,398 @@
+"""Channels within channels: prefixes, copies, middleware and error handlers."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+import msgspec
+import pytest
+from pydantic import BaseModel
+
+from chanx import Channel, Context
+from chanx.testing import connect
+
+pytestmark = pytest.mark.anyio
+
+Next = Callable[[Any], Awaitable[Any]]
+
+
+class Say(BaseModel):
+    action: Literal["say"] = "say"
+    text: str = ""
+
+
+class StructSay(msgspec.Struct, tag_field="action", tag="ssay", forbid_unknown_fields=True):
+    text: str = ""
+
+
+class Raise(BaseModel):
+    action: Literal["raise"] = "raise"
+    what: Literal["value", "unicode", "key", "lookup", "group"] = "value"
+
+
+class Said(BaseModel):
+    action: Literal["said"] = "said"
+    text: str
+
+
+def small(name: str, **options: Any) -> Channel:
+    channel = Channel(name, **options)
+
+    @channel.on(Say, StructSay)
+    async def say(message: Say | StructSay) -> Said:
+        tag = message.action if isinstance(message, Say) else message.__struct_config__.tag
+        return Said(text=f"{name} {type(message).__name__} {tag} {message.text}")
+
+    return channel
+
+
+# -- prefixes ---------------------------------------------------------------------------------------
+
+
+async def test_a_prefix_is_on_the_wire_only() -> None:
+    chat, admin = Channel("chat"), small("admin")
+    chat.include(admin, prefix="admin.")
+    async with connect(chat) as client:
+        for ref in ({}, {"ref": 1}):
+            await client.send({"action": "admin.say", "text": "x", **ref})
+            assert await client.receive() == {"action": "said", "text": "admin Say say x", **ref}
+            await client.send({"action": "admin.ssay", "text": "y", **ref})
+            assert await client.receive() == {"action": "said", "text": "admin StructSay ssay y", **ref}
+        for wrong in ("say", "ssay", "admin.", "admin.admin.say", "adminsay"):
+            await client.send({"action": wrong, "ref": 2})
+            answer = await client.receive()
+            assert (answer["payload"]["code"], answer["ref"]) == ("unknown_action", 2)
+        await client.send({"action": "admin.ssay", "other": 1})
+        payload = (await client.receive())["payload"]
+        assert (payload["code"], payload["errors"][0]["loc"]) == ("invalid_message", ["other"])
+        await client.send(r'{"action":"adm\u0069n.say","\u0072ef":3}')
+        assert (await client.receive())["ref"] == 3
+
+
+async def test_prefixes_add_up() -> None:
+    top, middle, low = Channel("top"), small("middle"), small("low")
+    middle.include(low, prefix="low.")
+    top.include(middle, prefix="mid.")
+    top.include(small("same"))
+    async with connect(top) as client:
+        for tag, name in (("mid.low.say", "low"), ("mid.say", "middle"), ("say", "same"), ("mid.low.ssay", "low")):
+            await client.send({"action": tag})
+            assert (await client.receive(Said)).text.split()[0] == name
+    async with connect(middle) as client:
+        await client.send({"action": "low.say"})
+        assert (await client.receive(Said)).text == "low Say say "
+
+
+async def test_one_channel_twice_and_in_many_parents() -> None:
+    shared = small("shared")
+    first, second = Channel("first"), Channel("second")
+    first.include(shared, prefix="a.")
+    first.include(shared, prefix="b.")
+    second.include(shared)
+    for channel, tags in ((first, ["a.say", "b.say", "a.ssay"]), (second, ["say"]), (shared, ["say", "ssay"])):
+        async with connect(channel) as client:
+            for tag in tags:
+                await client.send({"action": tag})
+                assert (await client.receive(Said)).text.startswith("shared")
+
+
+async def test_a_channel_included_twice_enters_and_leaves_once() -> None:
+    log: list[str] = []
+    shared, chat = small("shared"), Channel("chat")
+
+    @shared.on_connect
+    async def enter(ctx: Context) -> None:
+        log.append("enter")
+
+    @shared.on_disconnect
+    async def leave(ctx: Context) -> None:
+        log.append("leave")
+
+    @shared.event(Said)
+    async def said(event: Said) -> Said:
+        log.append("event")
+        return event
+
+    chat.include(shared, prefix="a.")
+    chat.include(shared, prefix="b.")
+
+    @chat.on(Say)
+    async def say(message: Say, ctx: Context) -> None:
+        await ctx.emit(Said(text="x"), connection=ctx.id)
+
+    async with connect(chat) as client:
+        await client.send(Say())
+        assert await client.receive(Said) == Said(text="x")
+        await client.close()
+    assert log == ["enter", "event", "leave"]
+
+
+async def test_hooks_run_in_order_of_inclusion_and_back() -> None:
+    log: list[str] = []
+
+    def hooked(name: str) -> Channel:
+        channel = Channel(name)
+
+        @channel.on_connect
+        async def enter(ctx: Context) -> None:
+            log.append(f"+{name}")
+
+        @channel.on_disconnect
+        async def leave(ctx: Context) -> None:
+            log.append(f"-{name}")
+
+        return channel
+
+    top, a, b, inner = hooked("top"), hooked("a"), hooked("b"), hooked("inner")
+    a.include(inner)
+    top.include(a)
+    top.include(b)
+    async with connect(top) as client:
+        await client.close()
+    assert log == ["+top", "+a", "+inner", "+b", "-b", "-inner", "-a", "-top"]
+
+
+# -- middleware -------------------------------------------------------------------------------------
+
+
+def tracing(channel: Channel, name: str, log: list[str]) -> None:
+    @channel.middleware
+    async def trace(call_next: Next, message: Any, ctx: Context) -> Any:
+        log.append(f"+{name}")
+        try:
+            return await call_next(message)
+        finally:
+            log.append(f"-{name}")
+
+
+async def test_the_order_of_middleware() -> None:
+    log: list[str] = []
+    chat, child = small("chat"), small("child")
+    chat.include(child, prefix="child.")
+    tracing(child, "child", log)
+    tracing(chat, "first", log)
+    tracing(chat, "second", log)
+    async with connect(chat) as client:
+        await client.send(Say())
+        await client.receive(Said)
+        assert log == ["+first", "+second", "-second", "-first"]
+        log.clear()
+        await client.send({"action": "child.say"})
+        await client.receive(Said)
+        assert log == ["+first", "+second", "+child", "-child", "-second", "-first"]
+
+
+async def test_middleware_changes_message_and_answer_and_may_answer_itself() -> None:
+    chat = small("chat")
+
+    @chat.middleware
+    async def change(call_next: Next, message: Any, ctx: Context) -> Any:
+        if message.text == "stop":
+            return None
+        if message.text == "answer":
+            return Said(text="mine")
+        if message.text == "many":
+            return [await call_next(message), await call_next(message)]
+        answer = await call_next(type(message)(text=message.text.upper()))
+        return Said(text=answer.text + "!")
+
+    async with connect(chat) as client:
+        await client.send(Say(text="x"))
+        assert (await client.receive(Said)).text == "chat Say say X!"
+        await client.send({"action": "say", "text": "stop", "ref": 1})
+        assert await client.receive() == {"action": "ack", "ref": 1}
+        await client.send(Say(text="answer"))
+        assert (await client.receive(Said)).text == "mine"
+        await client.send({"action": "say", "text": "many", "ref": 1})
+        assert [(await client.receive())["action"] for _ in range(3)] == ["said", "said", "complete"]
+
+
+async def test_exceptions_in_and_through_middleware() -> None:
+    chat = Channel("chat")
+
+    @chat.on
+    async def handle(message: Raise) -> None:
+        raise KeyError("handler")
+
+    @chat.middleware
+    async def catch(call_next: Next, message: Any, ctx: Context) -> Any:
+        try:
+            return await call_next(message)
+        except KeyError as error:
+            if message.what == "value":
+                raise ValueError("middleware") from error
+            return Said(text=f"caught {error}")
+
+    @chat.on_error(ValueError)
+    async def failed(error: ValueError) -> Said:
+        return Said(text=f"handled {error}")
+
+    async with connect(chat) as client:
+        await client.send(Raise(what="key"))
+        assert (await client.receive(Said)).text == "caught 'handler'"
+        await client.send(Raise(what="value"))
+        assert (await client.receive(Said)).text == "handled middleware"
+
+
+async def test_middleware_is_not_around_events_and_hooks() -> None:
+    log: list[str] = []
+    chat = Channel("chat")
+    tracing(chat, "mw", log)
+
+    @chat.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.emit(Said(text="x"), connection=ctx.id)
+
+    @chat.event
+    async def event(event: Said) -> Said:
+        return event
+
+    async with connect(chat) as client:
+        assert await client.receive(Said) == Said(text="x")
+    assert log == []
+
+
+async def test_middleware_has_the_context_of_the_handlers_channel() -> None:
+    class Mine:
+        name = "child"
+
+    chat, child = Channel("chat", state=dict), small("child", state=Mine)
+    seen: list[Any] = []
+
+    @chat.middleware
+    async def look(call_next: Next, message: Any, ctx: Context) -> Any:
+        seen.append(type(ctx.state))
+        return await call_next(message)
+
+    @chat.on
+    async def handle(message: Raise) -> None: ...
+
+    chat.include(child)
+    async with connect(chat) as client:
+        await client.send(Say())
+        await client.receive(Said)
+        await client.send({"action": "raise", "ref": 1})
+        await client.receive()
+    assert seen == [Mine, dict]
+
+
+# -- error handlers ---------------------------------------------------------------------------------
+
+
+def raising(channel: Channel) -> Channel:
+    @channel.on
+    async def handle(message: Raise) -> None:
+        errors = {
+            "value": ValueError("v"),
+            "unicode": UnicodeError("u"),
+            "key": KeyError("k"),
+            "lookup": LookupError("l"),
+            "group": ExceptionGroup("g", [ValueError("v")]),
+        }
+        raise errors[message.what]
+
+    return channel
+
+
+def on_error(channel: Channel, cls: type[Exception], name: str) -> None:
+    @channel.on_error(cls)
+    async def failed(error: Exception) -> Said:
+        return Said(text=f"{name} {type(error).__name__}")
+
+
+async def test_the_most_special_error_handler_wins() -> None:
+    chat = raising(Channel("chat"))
+    on_error(chat, Exception, "any")
+    on_error(chat, ValueError, "value")
+    on_error(chat, LookupError, "lookup")
+    expected = {
+        "value": "value ValueError",
+        "unicode": "value UnicodeError",
+        "key": "lookup KeyError",
+        "lookup": "lookup LookupError",
+        "group": "any ExceptionGroup",
+    }
+    async with connect(chat) as client:
+        for what, text in expected.items():
+            await client.send({"action": "raise", "what": what, "ref": what})
+            assert await client.receive() == {"action": "said", "text": text, "ref": what}
+
+
+async def test_the_childs_error_handler_over_its_parents() -> None:
+    chat, child = Channel("chat"), raising(Channel("child"))
+    chat.include(child)
+    chat.include(raising(Channel("other")), prefix="other.")
+    for channel in (chat, child):
+        on_error(channel, ValueError, channel.name)
+    on_error(chat, KeyError, "special parent")
+    on_error(child, Exception, "general child")
+    cases = [
+        ("raise", "value", "child"),
+        ("raise", "key", "special parent"),
+        ("raise", "lookup", "general child"),
+        ("other.raise", "value", "chat"),
+    ]
+    async with connect(chat) as client:
+        for tag, what, name in cases:
+            await client.send({"action": tag, "what": what})
+            assert (await client.receive(Said)).text.startswith(name)
+        await client.send({"action": "other.raise", "what": "lookup"})
+        assert (await client.receive())["payload"]["code"] == "internal_error"
+        assert [type(one) for one in client.errors] == [LookupError]
+        client.errors.clear()
+
+
+async def test_what_error_handlers_return_and_ask_for() -> None:
+    chat = raising(Channel("chat", state=list))
+
+    @chat.on_error(ValueError, KeyError)
+    async def nothing(error: ValueError | KeyError, ctx: Context[list[str]]) -> None:
+        ctx.state.append(str(error))
+
+    @chat.on_error
+    def two(error: LookupError, ctx: Context[list[str]]) -> list[Said]:
+        return [Said(text=", ".join(ctx.state)), Said(text="two")]
+
+    async with connect(chat) as client:
+        for what in ("value", "key"):
+            await client.send({"action": "raise", "what": what, "ref": what})
+            assert await client.receive() == {"action": "ack", "ref": what}
+        await client.send({"action": "raise", "what": "lookup", "ref": 1})
+        answers = [await client.receive() for _ in range(3)]
+        assert [one.get("text", one["action"]) for one in answers] == ["v, 'k'", "two", "complete"]
+        assert {one["ref"] for one in answers} == {1}
+    assert client.errors == []
+
+
+async def test_an_error_handler_that_raises() -> None:
+    chat = raising(Channel("chat"))
+
+    @chat.on_error(ValueError)
+    async def failed(error: ValueError) -> None:
+        raise RuntimeError("second")
+
+    async with connect(chat) as client:
+        await client.send({"action": "raise", "ref": 1})
+        answer = await client.receive()
+        assert (answer["payload"]["code"], answer["ref"]) == ("internal_error", 1)
+        assert "second" not in str(answer)
+        assert [str(one) for one in client.errors] == ["second", "v"]
+        client.errors.clear()
+        await client.send({"action": "nothing"})
+        assert (await client.receive())["payload"]["code"] == "unknown_action"
+
+
+async def test_error_handlers_answer_for_events_too() -> None:
+    chat = Channel("chat")
+    on_error(chat, ValueError, "event")
+
+    @chat.event
+    async def event(event: Said) -> None:
+        raise ValueError
+
+    @chat.on
+    async def say(message: Say, ctx: Context) -> None:
+        await ctx.emit(Said(text="x"), connection=ctx.id)
+
+    async with connect(chat) as client:
+        await client.send(Say())
+        assert (await client.receive(Said)).text == "event ValueError"
