@@ -103,7 +103,7 @@ async def refuse(connection: Connection, refusal: HTTPException) -> None:
             await send({"type": "websocket.accept"})
             await send(close)
         elif "websocket.http.response" in (scope.get("extensions") or {}):
-            body = json.dumps({"detail": detail}).encode()
+            body = json.dumps({"detail": refusal.detail}, default=str).encode()  # FastAPI's may be any JSON
             headers = {"content-type": "application/json", "content-length": str(len(body)), **(refusal.headers or {})}
             fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
             await send({"type": "websocket.http.response.start", "status": status, "headers": fields})

@@ -181,8 +181,17 @@ class Graph:
         return node
 
 
+#: What `contextlib`'s decorators put around a generator function.
+_MANAGERS = tuple(
+    decorated.__code__  # type: ignore[attr-defined]
+    for decorated in (contextlib.contextmanager(lambda: iter(())), contextlib.asynccontextmanager(aiter))
+)
+
+
 def _enterable(signature: Signature) -> Callable[..., Any]:
-    """Generators become context managers; everything else is called as it is."""
+    """Generators become context managers; everything else, managers too, is called as it is."""
+    if getattr(signature.function, "__code__", None) in _MANAGERS:
+        return signature.function
     if signature.mode == "asyncgen":
         return contextlib.asynccontextmanager(signature.function)
     if signature.mode == "gen":

@@ -77,7 +77,12 @@ class Runtime(ABC):
 
     def _tick(self) -> None:
         for connection in tuple(self._watched):
-            if not connection.tick():
+            try:
+                again = connection.tick()
+            except Exception:
+                logger.exception("looking at %r failed", connection)
+                again = False
+            if not again:
                 self._watched.discard(connection)
         self._ticking = bool(self._watched)
         if self._ticking:
@@ -113,7 +118,8 @@ class AsyncioRuntime(Runtime):
         return True
 
     def spawn(self, function: Background, *args: Any, context: contextvars.Context | None = None) -> Cancel:
-        task = self._loop.create_task(_guarded(function, args), context=context)
+        # not through the loop's task factory: an eager one would run the task inside its creator
+        task = asyncio.Task(_guarded(function, args), loop=self._loop, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return task.cancel

@@ -7,6 +7,7 @@ that it does not need: each call that the loop does not make is a tenth of what 
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Mapping
 from typing import TYPE_CHECKING, Any
 
@@ -21,6 +22,8 @@ from chanx.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
     from chanx.connection import Connection
+
+logger = logging.getLogger("chanx")
 
 
 async def serve(connection: Connection) -> None:
@@ -55,7 +58,8 @@ async def serve(connection: Connection) -> None:
         except Exception as error:  # noqa: BLE001 - each family has exceptions of its own
             answer = _invalid(connection, text, error)
             if answer is None:
-                await _long_way(connection, text)
+                if not connection.closing:
+                    await _long_way(connection, text)
                 continue
         else:
             connection.running = message
@@ -63,12 +67,13 @@ async def serve(connection: Connection) -> None:
                 connection.watch()
             try:
                 result = await run(message, connection)
-                if result is None:
-                    connection.running = None
-                    continue
-                encode = encoders.get(result.__class__)
+                try:
+                    encode = encoders[result.__class__]  # half the cost of a `get`
+                except KeyError:
+                    encode = None
                 if encode is None:
-                    await _answer(connection, result, "")
+                    if result is not None:
+                        await _answer(connection, result, "")
                     connection.running = None
                     continue
                 answer = encode(result).decode()
@@ -110,6 +115,7 @@ async def handle_event(connection: Connection, event: Event, body: str) -> None:
         frames = await _recovered(connection, handler, error, "")
         if frames is None and isinstance(error, HTTPException):
             counters.events_skipped += 1  # its guards hold the event back from this client, who asked for nothing
+            logger.debug("%s refused an event for connection %s: %s", handler.where, connection.id, error.detail)
         elif frames is None:
             connection.report(handler.where, error)
         with contextlib.suppress(ConnectionClosed):
@@ -152,7 +158,7 @@ async def _long_way(connection: Connection, text: str) -> None:
 
 
 def _invalid(connection: Connection, text: str, error: Exception) -> str | None:
-    """The answer to a frame that does not validate; None where the envelope's keys may be the reason."""
+    """The answer to a frame that does not validate; None where the envelope's keys may be the reason, or none is due."""
     section = connection.plan.direct
     assert section is not None
     if section.strict:

@@ -101,8 +101,8 @@ class Channel(Registrar):
     ) -> None:
         """Take another channel's handlers, events, hooks and error handlers into this one.
 
-        The other stays usable alone and may be included in many parents; from the first use of either
-        neither takes registrations any more.
+        The other stays usable alone and may be included in many parents. The first use of this channel
+        compiles both, and neither takes registrations from then on.
 
         Args:
             channel: what to include.

@@ -28,11 +28,11 @@ class Limits:
         strikes: bad frames within `strikes_window` that are answered; one more closes with 1008.
         strikes_window: how long bad frames are added up, from the first one on; then the count begins anew.
         read_ahead: frames read ahead while a handler is suspended; past it the client has to wait.
-        read_ahead_bytes: the same by size; a text is counted in characters, which are bytes where it is ASCII.
+        read_ahead_bytes: the same in bytes.
         outbox: frames that may wait to be written to the client.
-        outbox_bytes: the same by size, counted as for `read_ahead_bytes`.
+        outbox_bytes: the same in bytes.
         inbox: events that may wait for the connection's event handlers.
-        inbox_bytes: the same by size, counted as for `read_ahead_bytes`.
+        inbox_bytes: the same in bytes.
         send_timeout: how long one frame may take to be written, or may wait for room; then 1013.
         connect_timeout: how long dependencies and `on_connect` may take before the connection is refused.
         linger: how long what a client had sent before it left may still be handled.

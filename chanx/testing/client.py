@@ -144,6 +144,25 @@ class Client:
         self._frames.remove(frame)
         return _readable(frame) if type_ is None else _parse(type_, frame)
 
+    @property
+    def id(self) -> str:
+        """The connection's id, as `Context.id` gives it; for `connection=` and `exclude=`.
+
+        Raises:
+            LookupError: the connection has ended, or was not made on this event loop.
+        """
+        for connection in _runtime.current().connections:
+            if connection.scope.get("chanx.report") == self.errors.append:
+                return str(connection.id)
+        raise LookupError("the connection has ended")
+
+    async def drain(self) -> list[Any]:
+        """Wait until nothing is left to do, and take every frame that has arrived, as `receive` would."""
+        await self.settled()
+        frames = self.pending
+        self._frames.clear()
+        return frames
+
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close from the client's side, and wait until the application has ended."""
         self.leave(code, reason)

@@ -21,6 +21,7 @@ from docs.snippets.howto import (
     layer,
     lifespans,
     limits,
+    messages,
     middleware,
     mistakes,
     mount_bare,
@@ -89,6 +90,18 @@ async def test_origins(caplog: pytest.LogCaptureFixture) -> None:
     # the same rule for a channel that lists nothing: the origin is the host
     await pings(mount_bare.app, headers={"origin": "http://testserver"})
     assert (await refusal(mount_bare.app, headers={"origin": "http://elsewhere"})).status == 403
+
+
+# -- messages -----------------------------------------------------------------------------------------
+
+
+async def test_messages() -> None:
+    async with connect(messages.app) as client:
+        assert await client.request(messages.Start(), messages.Status) == messages.Status(text="on")
+        assert await client.request(messages.Stop(), messages.Status) == messages.Status(text="off")
+        await client.send(messages.Turn(type="left"))
+        assert await client.receive() == {"type": "status", "text": "turning left"}
+        assert await client.receive() == {"type": "status", "text": "done"}
 
 
 # -- compose ------------------------------------------------------------------------------------------

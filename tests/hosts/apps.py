@@ -57,6 +57,18 @@ class Waiting(BaseModel):
     who: str
 
 
+class Finish(BaseModel):
+    """Answer when somebody else says so."""
+
+    action: Literal["finish"] = "finish"
+
+
+class Go(BaseModel):
+    """Let those who wait to finish go on."""
+
+    action: Literal["go"] = "go"
+
+
 class Left(BaseModel):
     action: Literal["left"] = "left"
     who: str
@@ -108,6 +120,20 @@ def make(*, refuse: Literal["http", "close"] = "http", routed: bool = True) -> C
             await anyio.sleep_forever()
         finally:
             ctx.state.cancelled += 1
+
+    going: dict[str, anyio.Event] = {}
+
+    @chat.on(Finish)
+    async def finish(message: Finish, ctx: Context[State], user: User, topic: Topic) -> Echoed:
+        going[topic] = anyio.Event()
+        await ctx.broadcast(Waiting(who=user), group=topic)
+        await going[topic].wait()
+        await ctx.broadcast(Said(who=user, text="finished"), group=topic)
+        return Echoed(text="finished")
+
+    @chat.on(Go)
+    async def go(message: Go, topic: Topic) -> None:
+        going.pop(topic).set()
 
     if routed:
 

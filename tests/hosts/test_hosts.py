@@ -142,6 +142,19 @@ def test_a_client_that_leaves_while_a_handler_runs_is_noticed(host: Host) -> Non
         echo(bob, "and only once")
 
 
+def test_a_handler_whose_client_has_left_may_finish(host: Host) -> None:
+    with host.client("bob") as bob:
+        echo(bob, "bob is in")
+        with host.client("ada") as ada:
+            send(ada, action="finish")
+            assert receive(bob) == {"action": "waiting", "who": "ada"}
+        send(bob, action="go")
+        assert receive(bob) == {"action": "said", "who": "ada", "text": "finished"}
+        assert receive(bob) == {"action": "left", "who": "ada", "cancelled": 0}
+        echo(bob, "and only once")
+    assert "Traceback" not in host.server.log
+
+
 def test_a_client_that_closes_is_noticed(host: Host) -> None:
     with host.client("bob") as bob:
         echo(bob, "bob is in")

@@ -82,6 +82,17 @@ def test_a_client_that_stops_reading_is_closed_and_can_read_why(patient: Server)
         assert (others or [receive(ada)]) == [{"action": "left", "who": "bob", "code": 1013}]
 
 
+def test_a_client_that_stops_reading_and_breaks_is_noticed(patient: Server) -> None:
+    with client(patient, "ada") as ada, RawClient(patient.ws("/?name=bob"), receive_buffer=4096) as bob:
+        others = shout(ada, FRAMES)
+        assert others == []  # bob has some seconds to read what waits for him
+        bob.reset()
+        left = receive(ada)
+        assert (left["action"], left["who"]) == ("left", "bob")
+        shout(ada, 1)
+    assert "Traceback" not in patient.log
+
+
 def test_a_client_that_never_reads_again_is_let_go(strict: Server) -> None:
     with client(strict, "ada") as ada, RawClient(strict.ws("/?name=bob"), receive_buffer=4096):
         others = shout(ada, FRAMES)

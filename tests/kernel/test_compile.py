@@ -1,4 +1,4 @@
-"""Mistakes of handlers that collide, message types and what handlers return: named with both places, at compile time."""
+"""Handlers that collide, classes that are no messages, and what handlers return: named with both places."""
 
 from collections.abc import AsyncIterator, Iterator
 from typing import Any, Generic, Literal, TypeVar
@@ -61,7 +61,7 @@ def test_two_messages_with_one_tag(other: Any) -> None:
     @chat.on(Say)
     async def first(message: Say) -> None: ...
 
-    @chat.on(other)
+    @chat.on(other)  # type: ignore[untyped-decorator]
     async def second(message: Any) -> None: ...
 
     refused(chat, first, second, says="'say'")
@@ -140,7 +140,7 @@ def test_a_message_and_an_event_may_share_a_tag() -> None:
 def test_a_class_that_is_no_message(cls: Any) -> None:
     chat = Channel("chat")
 
-    @chat.on(cls)
+    @chat.on(cls)  # type: ignore[untyped-decorator]
     async def handler(message: Any) -> None: ...
 
     refused(chat, handler, says=(cls.__name__, "pydantic model or a msgspec.Struct"))

@@ -145,7 +145,7 @@ def test_wrong_arguments_of_a_channel(arguments: dict[str, Any], says: str) -> N
     refused(lambda: Channel(**arguments), here(), says=says)
 
 
-NAMES = [name for name in Limits.__slots__ if name != "strikes"]  # type: ignore[attr-defined]
+NAMES = [name for name in Limits.__slots__ if name != "strikes"]
 
 
 @pytest.mark.parametrize("name", NAMES)

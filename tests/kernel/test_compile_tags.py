@@ -115,7 +115,7 @@ TAGS = [
 def test_a_message_without_a_good_tag(cls: Any, says: str) -> None:
     chat = Channel("chat")
 
-    @chat.on(cls)
+    @chat.on(cls)  # type: ignore[untyped-decorator]
     async def handler(message: Any) -> None: ...
 
     refused(chat, cls, says=says)
@@ -125,7 +125,7 @@ def test_a_message_without_a_good_tag(cls: Any, says: str) -> None:
 def test_an_event_without_a_good_tag(cls: Any) -> None:
     chat = Channel("chat")
 
-    @chat.event(cls)
+    @chat.event(cls)  # type: ignore[untyped-decorator]
     async def handler(event: Any) -> None: ...
 
     refused(chat, cls, says="'action'" if cls is not NumberTag else "use strings")

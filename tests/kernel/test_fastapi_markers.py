@@ -57,7 +57,7 @@ def by_default(
     page: int = fastapi.Query(1, gt=0),
     x_token: str = fastapi.Header(...),
     session: str | None = fastapi.Cookie(None, alias="sid"),
-    tags: list[str] = fastapi.Query([]),
+    tags: list[str] = fastapi.Query([]),  # noqa: B008 - how FastAPI wants it
 ) -> list[Any]:
     return [room, page, x_token, session, tags, 10]
 

@@ -1,327 +1,352 @@
-"""What a frame carries beside its message, what a frame can get wrong, and how each is answered."""
+"""Frames in: their size, how many bad ones are borne, their order; and `ctx.send` and `ctx.close`."""
 
-from typing import Any, Literal
+from __future__ import annotations
 
-import msgspec
+from typing import Any
+
+import anyio
 import pytest
-from pydantic import BaseModel, ConfigDict
 
-from chanx import Channel, Limits
-from chanx.testing import Client, connect
-
-pytestmark = pytest.mark.anyio
-
-
-class Inner(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    number: int = 0
+from chanx import Channel, ConnectionClosed, Context, Limits
+from chanx.testing import Closed, connect
+from tests.kernel import clock
+from tests.kernel.messages import Boom, Said, Say
+from tests.kernel.wire import serve
 
 
-class Plain(BaseModel):
-    action: Literal["plain"] = "plain"
-    text: str = ""
-    inner: Inner = Inner()
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return clock.backend(request.param)
 
 
-class Strict(BaseModel):
-    model_config = ConfigDict(extra="forbid")
-    action: Literal["strict"] = "strict"
-    inner: Inner = Inner()
+def echo(limits: Limits | None = None) -> Channel:
+    channel = Channel(limits=limits)
+
+    @channel.on(Say)
+    async def say(message: Say) -> Said:
+        return Said(text=message.text)
+
+    return channel
 
 
-class Open(BaseModel):
-    model_config = ConfigDict(extra="allow")
-    action: Literal["open"] = "open"
+def sized(size: int, character: str = "x") -> str:
+    """A good frame of so many bytes."""
+    frame = '{"action":"say","text":"%s"}'
+    room = size - len(frame % "")
+    width = len(character.encode())
+    text = character * (room // width) + "x" * (room % width)
+    made = frame % text
+    assert len(made.encode()) == size
+    return made
 
 
-class InnerStruct(msgspec.Struct, forbid_unknown_fields=True):
-    number: int = 0
+class TestSize:
+    @pytest.mark.parametrize("character", ["x", "é", "€", "😀"])
+    async def test_counts_bytes_not_characters(self, character: str) -> None:
+        channel = echo(Limits(max_size=1000))
+        async with connect(channel, timeout=100) as client:
+            await client.send(sized(1000, character))
+            assert (await client.receive())["action"] == "said"
+            await client.send(sized(1001, character))
+            closed = await client.wait_closed()
+        assert closed.code == 1009
+        assert "1000" in closed.reason
+
+    async def test_the_default_is_a_mebibyte(self) -> None:
+        async with connect(echo(), timeout=100) as client:
+            await client.send(sized(1024 * 1024))
+            assert (await client.receive())["action"] == "said"
+            await client.send(sized(1024 * 1024 + 1))
+            assert (await client.wait_closed()).code == 1009
+
+    async def test_binary_frames_are_counted_too(self) -> None:
+        async with connect(echo(Limits(max_size=1000)), timeout=100) as client:
+            await client.send(b"x" * 1000)
+            assert (await client.receive())["payload"]["code"] == "unsupported_frame"
+            await client.send(b"x" * 1001)
+            assert (await client.wait_closed()).code == 1009
+
+    async def test_nothing_after_it_is_handled(self) -> None:
+        channel = Channel(limits=Limits(max_size=100))
+        handled: list[str] = []
+
+        @channel.on(Say)
+        async def say(message: Say) -> None:
+            handled.append(message.text)
+
+        async with serve(channel, patience=1000) as wire:
+            wire.say({"action": "say", "text": "before"}, "x" * 101, {"action": "say", "text": "after"})
+            await wire.end()
+        assert handled == ["before"]
+        assert wire.closed is not None
+        assert wire.closed[0] == 1009
 
 
-class StrictStruct(msgspec.Struct, tag_field="action", tag="sstrict", forbid_unknown_fields=True):
-    inner: InnerStruct = msgspec.field(default_factory=InnerStruct)
+class TestStrikes:
+    BAD = ("not json", "{}", '{"action": "nothing"}', '{"action": "say"}', "[]", b"\x00", '{"action": "say", "ref": []}')
 
+    async def test_each_is_answered_until_there_are_too_many(self) -> None:
+        channel = echo()  # 20 within 60 seconds
+        async with connect(channel, timeout=100) as client:
+            for number in range(20):
+                await client.send(self.BAD[number % len(self.BAD)])
+                assert (await client.receive())["action"] == "error"
+            await client.send(Say(text="still here"))
+            assert (await client.receive())["action"] == "said"
+            await client.send("not json")
+            with pytest.raises(Closed) as closed:
+                await client.receive()
+        assert closed.value.code == 1008
+        assert channel.stats().bad_frames == 21
 
-class Many(BaseModel):
-    action: Literal["many"] = "many"
-    form: Literal["none", "one", "empty", "list", "tuple", "raise"]
-
-
-class Got(BaseModel):
-    action: Literal["got"] = "got"
-    number: int = 0
-
-
-class StructGot(msgspec.Struct, tag_field="action", tag="sgot", omit_defaults=True):
-    number: int = 0
-
-
-def channel(*types: Any, **options: Any) -> Channel:
-    """A channel that sends back what it gets."""
-    chat = Channel(**options)
-
-    @chat.on(*types)
-    async def back(message: Any) -> Any:
-        return message
-
-    return chat
-
-
-async def error(client: Client, frame: dict[str, Any] | str | bytes) -> dict[str, Any]:
-    """The answer to a frame, which must be an error, without its payload's texts."""
-    await client.send(frame)
-    answer = await client.receive()
-    assert answer["action"] == "error", answer
-    found = {"code": answer["payload"]["code"]}
-    assert answer["payload"]["detail"]
-    if "errors" in answer["payload"]:
-        found["at"] = [one["loc"] for one in answer["payload"]["errors"]]
-    if "ref" in answer:
-        found["ref"] = answer["ref"]
-    return found
-
-
-# -- envelope keys beside strict messages -----------------------------------------------------------
-
-ENVELOPE = {"ref": "r", "topic": "t", "stream": "s", "seq": 1, "epoch": "e", "version": 1}
-STRICT: list[Any] = [
-    pytest.param((Strict,), "strict", id="pydantic"),
-    pytest.param((Strict, Plain), "strict", id="pydantic union"),
-    pytest.param((StrictStruct,), "sstrict", id="msgspec"),
-    pytest.param((StrictStruct, Plain), "sstrict", id="both, struct"),
-    pytest.param((StrictStruct, Strict), "strict", id="both, model"),
-]
-
-
-@pytest.mark.parametrize(("types", "tag"), STRICT)
-async def test_strict_messages_tolerate_the_envelope_at_the_top_only(types: Any, tag: str) -> None:
-    async with connect(channel(*types)) as client:
-        await client.send({"action": tag, **ENVELOPE, "inner": {"number": 1}})
-        assert await client.receive() == {"action": tag, "inner": {"number": 1}, "ref": "r"}
-        for key, value in ENVELOPE.items():
-            await client.send({"action": tag, key: value})
-            assert (await client.receive())["action"] == tag
-            found = await error(client, {"action": tag, "inner": {key: value}})
-            assert found == {"code": "invalid_message", "at": [["inner", key]]}
-        found = await error(client, {"action": tag, "inner": {"ref": 1}, "ref": 2})
-        assert found == {"code": "invalid_message", "at": [["inner", "ref"]], "ref": 2}
-        found = await error(client, {"action": tag, "other": 1, "ref": 2})
-        assert found == {"code": "invalid_message", "at": [["other"]], "ref": 2}
-
-
-async def test_open_messages_keep_everything_but_the_envelope() -> None:
-    async with connect(channel(Open)) as client:
-        await client.send({"action": "open", **ENVELOPE, "more": [1]})
-        assert await client.receive() == {"action": "open", "more": [1], "ref": "r"}
-
-
-async def test_without_the_envelope_its_keys_are_like_any_other() -> None:
-    async with connect(channel(Open, Strict, envelope=False)) as client:
-        await client.send({"action": "open", **ENVELOPE})
-        assert await client.receive() == {"action": "open", **ENVELOPE}
-        assert await error(client, {"action": "strict", "ref": 1}) == {"code": "invalid_message", "at": [["ref"]]}
-
-
-# -- answers and their ref --------------------------------------------------------------------------
-
-
-def many() -> Channel:
-    chat = Channel()
-
-    @chat.on
-    async def handle(message: Many) -> Got | list[Got | StructGot] | tuple[Got, ...] | None:
-        match message.form:
-            case "none":
-                return None
-            case "one":
-                return Got(number=1)
-            case "empty":
-                return []
-            case "list":
-                return [Got(number=1), StructGot()]
-            case "tuple":
-                return Got(number=1), Got(number=2)
-            case "raise":
-                raise ValueError("not for clients")
-
-    return chat
-
-
-REFS = ["r", "x" * 64, 'é😀"\\\n', 0, 7, -1, 2**70]
-
-
-@pytest.mark.parametrize("ref", REFS, ids=[str(ref)[:5].encode("unicode_escape").decode() for ref in REFS])
-async def test_every_ref_gets_one_final_answer(ref: str | int) -> None:
-    async with connect(many()) as client:
-
-        async def ask(form: str, frames: int) -> list[Any]:
-            await client.send({"action": "many", "form": form, "ref": ref})
-            found = [await client.receive() for _ in range(frames)]
-            await client.settled()
+    @pytest.mark.parametrize("bad", BAD)
+    async def test_every_kind_counts(self, bad: str | bytes) -> None:
+        async with connect(echo(Limits(strikes=0)), timeout=100) as client:
+            await client.send(bad)
+            assert (await client.wait_closed()).code == 1008
             assert client.pending == []
-            return found
 
-        assert await ask("none", 1) == [{"action": "ack", "ref": ref}]
-        assert await ask("one", 1) == [{"action": "got", "number": 1, "ref": ref}]
-        assert await ask("empty", 1) == [{"action": "complete", "ref": ref}]
-        assert await ask("list", 3) == [
-            {"action": "got", "number": 1, "ref": ref},
-            {"action": "sgot", "ref": ref},
-            {"action": "complete", "ref": ref},
-        ]
-        assert [frame["action"] for frame in await ask("tuple", 3)] == ["got", "got", "complete"]
-        [failed] = await ask("raise", 1)
-        assert (failed["payload"]["code"], failed["ref"]) == ("internal_error", ref)
-        assert "not for clients" not in str(failed)
-        assert await error(client, {"action": "many", "form": "?", "ref": ref}) == {
-            "code": "invalid_message",
-            "at": [["form"]],
-            "ref": ref,
-        }
-        client.errors.clear()
-
-
-async def test_without_a_ref_there_is_only_what_was_returned() -> None:
-    async with connect(many()) as client:
-        for form in ("none", "empty", "one", "tuple"):
-            await client.send({"action": "many", "form": form})
-        await client.settled()
-        assert client.pending == [{"action": "got", "number": number} for number in (1, 1, 2)]
-
-
-BAD_REFS = ["", "x" * 65, 1.5, True, None, [], {}, "x" * 10_000]
-
-
-@pytest.mark.parametrize("ref", BAD_REFS, ids=[str(ref)[:8] for ref in BAD_REFS[:-1]] + ["long"])
-async def test_a_bad_ref_is_refused_and_not_repeated(ref: Any) -> None:
-    async with connect(many()) as client:
-        frame = {"action": "many", "form": "one", "ref": ref}
-        assert await error(client, frame) == {"code": "invalid_message", "at": [["ref"]]}
-
-
-async def test_escaped_keys_are_the_same_keys() -> None:
-    async with connect(many()) as client:
-        await client.send(r'{"\u0061ction": "m\u0061ny", "form": "none", "\u0072ef": "\u0072"}')
-        assert await client.receive() == {"action": "ack", "ref": "r"}
-        await client.send(r'{"action": "many", "form": "none", "r\u0065f": 1.5}')
-        assert (await client.receive())["payload"]["code"] == "invalid_message"
-
-
-async def test_the_word_ref_in_a_text_is_no_ref() -> None:
-    async with connect(channel(Plain)) as client:
-        text = 'a "ref": 1 in a text'
-        await client.send({"action": "plain", "text": text})
-        answer = await client.receive()
-        assert answer["text"] == text
-        assert "ref" not in answer
-
-
-# -- bad frames -------------------------------------------------------------------------------------
-
-UNION = pytest.mark.parametrize("types", [(Plain,), (Plain, Strict), (Plain, StrictStruct)], ids=len)
-
-
-@pytest.mark.parametrize(
-    "types",
-    [(Plain,), (StrictStruct,), (Plain, Strict), (Plain, StrictStruct)],
-    ids=["model", "struct", "union", "both"],
-)
-class TestBadFrames:
-    async def test_an_unknown_action(self, types: Any) -> None:
-        async with connect(channel(*types)) as client:
-            known = {"code": "unknown_action", "at": [["action"]]}
-            assert await error(client, {"action": "nothing"}) == known
-            assert await error(client, {"action": "nothing", "ref": 5}) == {**known, "ref": 5}
-            assert await error(client, {"action": "", "ref": "r"}) == {**known, "ref": "r"}
-            await client.send({"action": "n" * 100_000})
-            assert len(str(await client.receive())) < 1000
-
-    @pytest.mark.parametrize(
-        "frame", [{}, {"ref": 3}, {"action": 3}, {"action": None, "ref": 3}, {"action": ["plain"]}]
-    )
-    async def test_no_action(self, types: Any, frame: dict[str, Any]) -> None:
-        async with connect(channel(*types)) as client:
-            found = await error(client, frame)
-            assert found["code"] == "invalid_message"
-            assert found.get("ref") == frame.get("ref")
-
-    @pytest.mark.parametrize("text", ["[]", "3", '"plain"', "null", "true", "[[1]]"])
-    async def test_no_object(self, types: Any, text: str) -> None:
-        async with connect(channel(*types)) as client:
-            assert (await error(client, text))["code"] == "invalid_message"
-
-    @pytest.mark.parametrize("text", ["", "{", "plain", '{"action":}', '{"action":"plain"} x', "{'action':'plain'}"])
-    async def test_no_json(self, types: Any, text: str) -> None:
-        async with connect(channel(*types)) as client:
-            assert await error(client, text) == {"code": "malformed_json"}
-
-    @pytest.mark.parametrize("opening", ["[", '{"a":'])
-    async def test_too_deep(self, types: Any, opening: str) -> None:
-        async with connect(channel(*types)) as client:
-            for tag in ("plain", "sstrict"):
-                text = f'{{"action":"{tag}","ref":1,"inner":' + opening * 50_000
-                assert (await error(client, text))["code"] == "malformed_json"
-
-    async def test_half_of_a_surrogate_pair(self, types: Any) -> None:
-        async with connect(channel(*types)) as client:
-            for text in (
-                '{"action":"%s","text":"\ud800"}',
-                r'{"action":"%s","text":"\ud800"}',
-                r'{"action":"%s","\udfff":1}',
-            ):
-                for tag in ("plain", "sstrict"):
-                    assert (await error(client, text % tag))["code"] in ("malformed_json", "invalid_message")
-            assert (await error(client, '{"action":"\ud800"}'))["code"] == "malformed_json"
-            assert (await error(client, '{"action":"plain","ref":"\ud800"}'))["code"] == "malformed_json"
-
-    async def test_binary(self, types: Any) -> None:
-        async with connect(channel(*types)) as client:
-            for frame in (b"", b'{"action":"plain"}', b"\xff"):
-                assert await error(client, frame) == {"code": "unsupported_frame"}
-
-    async def test_the_connection_stays_up(self, types: Any) -> None:
-        async with connect(channel(*types, limits=Limits(strikes=3))) as client:
-            for frame in ("{", b"", {"action": "nothing"}):
-                await error(client, frame)
-            tag = "plain" if Plain in types else "sstrict"
-            await client.send({"action": tag, "ref": 1})
-            assert (await client.receive())["ref"] == 1
-            await client.send("{")
+    async def test_they_count_for_as_long_as_the_window(self) -> None:
+        async with connect(echo(Limits(strikes=2, strikes_window=60)), timeout=100) as client:
+            for _ in range(10):
+                for _ in range(2):
+                    await client.send("not json")
+                    assert (await client.receive())["action"] == "error"
+                await anyio.sleep(61)
+            for _ in range(2):
+                await client.send("not json")
+                await client.receive()
+            await anyio.sleep(58)
+            await client.send("not json")
             assert (await client.wait_closed()).code == 1008
 
+    async def test_errors_of_handlers_are_no_strikes(self) -> None:
+        channel = echo(Limits(strikes=0))
 
-async def test_findings_are_limited_in_number() -> None:
-    class Numbers(BaseModel):
-        action: Literal["numbers"] = "numbers"
-        values: list[int]
+        @channel.on(Boom)
+        async def boom(message: Boom) -> None:
+            raise ValueError("boom")
 
-    async with connect(channel(Numbers)) as client:
-        for count, told in ((20, 20), (21, 20), (5000, 0)):
-            await client.send({"action": "numbers", "values": ["x"] * count})
-            payload = (await client.receive())["payload"]
-            assert payload["code"] == "invalid_message"
-            assert len(payload.get("errors", [])) == told
+        async with connect(channel, raise_app_exceptions=False, timeout=100) as client:
+            for _ in range(30):
+                await client.send(Boom())
+                assert (await client.receive())["payload"]["code"] == "internal_error"
+
+    async def test_a_client_that_does_not_read_its_errors_strikes_out_as_well(self) -> None:
+        async with serve(echo(Limits(strikes=5)), patience=1000) as wire:
+            await wire.accepted()
+            wire.hold()
+            wire.say(*["not json"] * 10)
+            await anyio.sleep(5)
+            wire.release()
+            await wire.end()
+        assert wire.closed == (1008, "too many bad frames")
+        assert len(wire.frames) == 5
 
 
-async def test_what_a_handler_returns_must_be_a_message() -> None:
-    class Bare(BaseModel):
-        text: str = ""
+async def test_one_message_at_a_time_in_order() -> None:
+    channel = Channel()
+    log: list[str] = []
 
-    class Reserved(BaseModel):
-        action: Literal["ack"] = "ack"
+    @channel.on(Say)
+    async def say(message: Say) -> Said:
+        log.append(f"{message.text} begins")
+        await anyio.sleep(0.001 * (10 - int(message.text)))
+        log.append(f"{message.text} ends")
+        return Said(text=message.text)
 
-    wrong: list[Any] = [3, "text", {"action": "plain"}, Bare(), Reserved(), [Plain(), 3]]
-    chat = Channel()
+    async with connect(channel, timeout=100) as client:
+        for number in range(10):
+            await client.send(Say(text=str(number)))
+        answers = [(await client.receive(Said)).text for _ in range(10)]
+    assert answers == [str(number) for number in range(10)]
+    assert log == [f"{number} {what}" for number in range(10) for what in ("begins", "ends")]
 
-    @chat.on(Plain)
-    async def handle(message: Plain) -> Any:
-        return wrong[int(message.text)]
 
-    async with connect(chat) as client:
-        for index in range(len(wrong)):
-            assert await error(client, {"action": "plain", "text": str(index), "ref": index}) == {
-                "code": "internal_error",
-                "ref": index,
-            }
-        assert [type(one).__name__ for one in client.errors] == ["ConfigurationError"] * len(wrong)
-        client.errors.clear()
+class TestSend:
+    async def test_before_accept_it_waits_and_goes_out_first(self) -> None:
+        channel = echo()
+
+        @channel.on_connect
+        async def enter(ctx: Context) -> None:
+            await ctx.send(Said(text="one"))
+            await ctx.send(Said(text="two"))
+            await ctx.join("room")
+            await ctx.broadcast(Said(text="three"), group="room")
+            assert wire.sent == []
+
+        async with serve(channel, patience=1000) as wire:
+            wire.say({"action": "say", "text": "four"})
+            await wire.until(lambda: len(wire.frames) == 4)
+        assert wire.kinds[0] == "accept"
+        assert [frame["text"] for frame in wire.frames] == ["one", "two", "three", "four"]
+
+    async def test_what_a_handler_sends_comes_before_what_it_returns(self) -> None:
+        channel = Channel()
+
+        @channel.on(Say)
+        async def say(message: Say, ctx: Context) -> Said:
+            await ctx.send(Said(text="sent"))
+            await ctx.join("room")
+            await ctx.broadcast(Said(text="broadcast"), group="room")
+            await ctx.send(Said(text="sent again"))
+            return Said(text="returned")
+
+        async with connect(channel, timeout=100) as client:
+            await client.send(Say(text=""))
+            texts = [(await client.receive(Said)).text for _ in range(4)]
+        assert texts == ["sent", "broadcast", "sent again", "returned"]
+
+    async def test_what_is_no_message_is_a_mistake(self) -> None:
+        channel = Channel()
+
+        @channel.on(Say)
+        async def say(message: Say, ctx: Context) -> None:
+            await ctx.send({"action": "said"})
+
+        async with connect(channel, raise_app_exceptions=False, timeout=100) as client:
+            await client.send(Say(text=""))
+            assert (await client.receive())["payload"]["code"] == "internal_error"
+            assert "no message" in str(client.errors[0])
+
+
+class TestClose:
+    async def test_what_waits_is_sent_first_and_nothing_later_is_handled(self) -> None:
+        channel = Channel()
+        log: list[str] = []
+
+        @channel.on(Say)
+        async def say(message: Say, ctx: Context) -> Said:
+            log.append(message.text)
+            await ctx.join("room")
+            for number in range(3):
+                await ctx.broadcast(Said(text=str(number)), group="room")
+            await ctx.close(4000, "done")
+            log.append("went on")
+            try:
+                await ctx.send(Said(text="too late"))
+            except ConnectionClosed as closed:
+                log.append(f"{closed.code} {closed.reason}")
+            await ctx.close(4001, "the first one counts")
+            return Said(text="too late")
+
+        async with serve(channel, patience=1000) as wire:
+            await wire.accepted()
+            wire.say({"action": "say", "text": "one"}, {"action": "say", "text": "two"})
+            await wire.end()
+        assert [frame["text"] for frame in wire.frames] == ["0", "1", "2"]
+        assert wire.kinds[-1] == "close"
+        assert wire.kinds.count("close") == 1
+        assert wire.closed == (4000, "done")
+        assert log == ["one", "went on", "4000 done"]
+        assert channel.stats().handler_errors == 0
+
+    async def test_the_groups_are_left_at_once(self) -> None:
+        channel = Channel()
+
+        @channel.on(Say)
+        async def say(message: Say, ctx: Context) -> None:
+            await ctx.join("room")
+            await ctx.close()
+            assert ctx.groups == frozenset()
+            assert channel.layers()[0].members.count("room") == 0
+            with pytest.raises(ConnectionClosed):
+                await ctx.join("room")
+
+        async with connect(channel, timeout=100) as client:
+            await client.send(Say(text=""))
+            assert (await client.wait_closed()).code == 1000
+
+    async def test_in_on_connect_it_accepts_sends_and_closes(self) -> None:
+        channel = Channel()
+
+        @channel.on_connect
+        async def enter(ctx: Context) -> None:
+            await ctx.send(Said(text="full"))
+            await ctx.close(4000, "come back later")
+
+        async with serve(channel, patience=1000) as wire:
+            await wire.end()
+        assert wire.kinds == ["accept", "send", "close"]
+        assert wire.closed == (4000, "come back later")
+
+    async def test_from_an_event_handler_while_the_client_is_silent(self) -> None:
+        from tests.kernel.messages import Fired
+
+        channel = Channel()
+
+        @channel.on_connect
+        async def enter(ctx: Context) -> None:
+            await ctx.join("staff")
+
+        @channel.event(Fired)
+        async def fired(event: Fired, ctx: Context) -> None:
+            await ctx.close(4000, "fired")
+
+        async with serve(channel, patience=1000) as wire:
+            await wire.accepted()
+            await wire.until(lambda: wire.listening)
+            await channel.emit(Fired(), group="staff")
+            await wire.until(lambda: wire.closed)
+            # a server answers the application's close with a disconnect
+            wire.leave(4000)
+            await wire.end()
+        assert wire.closed == (4000, "fired")
+
+    async def test_a_client_that_does_not_answer_the_close_is_not_waited_for_long(self) -> None:
+        from tests.kernel.messages import Fired
+
+        channel = Channel()
+
+        @channel.on_connect
+        async def enter(ctx: Context) -> None:
+            await ctx.join("staff")
+
+        @channel.event(Fired)
+        async def fired(event: Fired, ctx: Context) -> None:
+            await ctx.close(4000, "fired")
+
+        async with serve(channel, patience=1000) as wire:
+            await wire.accepted()
+            await wire.until(lambda: wire.listening)
+            await channel.emit(Fired(), group="staff")
+            watch = clock.Stopwatch()
+            await wire.end()
+            assert watch.seconds <= Limits().linger + 0.1
+        assert channel.stats().cancelled == 0
+
+    @pytest.mark.parametrize("code", [0, 999, 1004, 1005, 1006, 1015, 2999, 5000])
+    async def test_a_code_that_may_not_be_sent(self, code: int) -> None:
+        channel = Channel()
+
+        @channel.on(Say)
+        async def say(message: Say, ctx: Context) -> Said:
+            with pytest.raises(ValueError, match=str(code)):
+                await ctx.close(code)
+            return Said(text="still here")
+
+        async with connect(channel, timeout=100) as client:
+            await client.send(Say(text=""))
+            assert await client.receive(Said) == Said(text="still here")
+
+    @pytest.mark.parametrize(
+        ("reason", "sent"),
+        [
+            ("x" * 123, "x" * 123),
+            ("x" * 124, "x" * 123),
+            ("x" + "é" * 61, "x" + "é" * 61),  # 123 bytes
+            ("é" * 62, "é" * 61),  # cut at 122: a character is whole or not there
+            ("😀" * 31, "😀" * 30),
+            ("xx" + "€" * 41, "xx" + "€" * 40),
+        ],
+    )
+    async def test_a_reason_is_cut_to_123_bytes(self, reason: str, sent: str) -> None:
+        channel = Channel()
+
+        @channel.on(Say)
+        async def say(message: Say, ctx: Context) -> None:
+            await ctx.close(4000, reason)
+
+        async with connect(channel, timeout=100) as client:
+            await client.send(Say(text=""))
+            assert (await client.wait_closed()).reason == sent

@@ -1,5 +1,6 @@
 """Dependencies: how often they run, for how long they live, and in which order they are closed."""
 
+import contextlib
 import functools
 import threading
 from collections.abc import AsyncIterator, Iterator
@@ -86,29 +87,29 @@ async def test_hooks_events_and_handlers_share_what_lives_for_the_connection(log
     async def session() -> str:
         return f"session {log.count('session')}"
 
-    Session = Annotated[str, Depends(session, scope="connection")]
+    marker = Depends(session, scope="connection")
     chat, child = Channel(), Channel()
     chat.include(child)
 
     @chat.on_connect
-    async def enter(ctx: Context, value: Session) -> None:
+    async def enter(ctx: Context, value: Annotated[str, marker]) -> None:
         await ctx.send(went("connect", value))
         await ctx.emit(went(), connection=ctx.id)
 
     @chat.event
-    async def event(event: Went, value: Session) -> Went:
+    async def event(event: Went, value: Annotated[str, marker]) -> Went:
         return went("event", value)
 
     @child.on
-    async def handle(message: Go, value: Session) -> Went:
+    async def handle(message: Go, value: Annotated[str, marker]) -> Went:
         raise ValueError
 
     @chat.on_error(ValueError)
-    async def failed(error: ValueError, value: Session) -> Went:
+    async def failed(error: ValueError, value: Annotated[str, marker]) -> Went:
         return went("error", value)
 
     @chat.on_disconnect
-    async def leave(value: Session) -> None:
+    async def leave(value: Annotated[str, marker]) -> None:
         log.count(value)
 
     async with connect(chat) as client:
@@ -342,10 +343,22 @@ async def shout(text: str, service: OneService) -> str:
     return text + service.path
 
 
+@contextlib.contextmanager
+def managed(service: OneService) -> Iterator[str]:
+    yield "managed" + service.path
+
+
+@contextlib.asynccontextmanager
+async def managed_too(service: OneService) -> AsyncIterator[str]:
+    yield "managed too" + service.path
+
+
 CALLABLES: list[Any] = [
+    pytest.param(managed, "managed/p", id="context manager"),
+    pytest.param(managed_too, "managed too/p", id="async context manager"),
     pytest.param(Called("object"), "object/p", id="object"),
     pytest.param(Called("x").method, "method/p", id="method"),
-    pytest.param(AsyncCalled(), "asyncgen", id="object that yields"),
+    pytest.param(AsyncCallable(), "asyncgen", id="object that yields"),
     pytest.param(functools.partial(scaled, factor=2, suffix="!"), "/p/p!", id="partial by name"),
     pytest.param(functools.partial(shout, "hey"), "hey/p", id="partial by position"),
     pytest.param(functools.partial(functools.partial(scaled, factor=2), suffix="?"), "/p/p?", id="partial of partial"),

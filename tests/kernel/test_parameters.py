@@ -165,17 +165,19 @@ async def test_one_value_for_every_function_that_asks() -> None:
         reads.append(value)
         return value
 
-    Token = Annotated[str, Query(), AfterValidator(note)]
+    marker, noted = Query(), AfterValidator(note)
     chat = Channel()
 
-    async def dependency(token: Token) -> str:
+    async def dependency(token: Annotated[str, marker, noted]) -> str:
         return token + "!"
 
     @chat.on_connect
-    async def enter(token: Token) -> None: ...
+    async def enter(token: Annotated[str, marker, noted]) -> None: ...
 
     @chat.on
-    async def tell(message: Tell, token: Token, value: Annotated[str, Depends(dependency)]) -> Told:
+    async def tell(
+        message: Tell, token: Annotated[str, marker, noted], value: Annotated[str, Depends(dependency)]
+    ) -> Told:
         return Told(value=value)
 
     assert await told(chat, query="token=t") == "t!"

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import enum
 from typing import TYPE_CHECKING, Annotated, Literal
 
 import pytest
@@ -59,11 +60,14 @@ async def test_inside_a_function() -> None:
     class Inner(BaseModel):
         number: int = 0
 
+    class Number(enum.StrEnum):
+        THREE = "3"
+        FOUR = "4"
+
     class Service:
-        def __init__(self, number: Annotated[Number, Query()] = 3) -> None:
+        def __init__(self, number: Annotated[Number, Query()] = Number.THREE) -> None:
             self.number = number
 
-    Number = int
     Local.model_rebuild()
     made: list[str] = []
 

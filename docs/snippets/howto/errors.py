@@ -81,7 +81,7 @@ async def crash(_: Crash, ctx: Context) -> None:
 @app.on(Report)
 async def report(_: Report, ctx: Context) -> None:
     try:
-        for _ in range(3):
+        for _number in range(3):
             await ctx.send(Done())
     except ConnectionClosed as closed:
         logger.info("the client left with %s", closed.code)

@@ -1,0 +1,249 @@
+"""A client that reads slowly or not at all."""
+
+from __future__ import annotations
+
+import logging
+from typing import Any
+
+import anyio
+import pytest
+
+from chanx import Channel, ConnectionClosed, Context, Limits
+from tests.kernel import clock
+from tests.kernel.messages import Hired, Said, Say, Wait
+from tests.kernel.wire import serve
+
+
+@pytest.fixture(params=["asyncio", "trio"])
+def anyio_backend(request: pytest.FixtureRequest) -> tuple[str, dict[str, Any]]:
+    return clock.backend(request.param)
+
+
+def room(limits: Limits, codes: list[int | None] | None = None) -> Channel:
+    channel = Channel(limits=limits)
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("room")
+
+    @channel.on(Say)
+    async def say(message: Say) -> Said:
+        return Said(text=message.text)
+
+    @channel.on_disconnect
+    async def leave(ctx: Context) -> None:
+        if codes is not None:
+            codes.append(ctx.close_code)
+
+    return channel
+
+
+async def test_a_full_outbox_closes_with_1013_and_counts(caplog: pytest.LogCaptureFixture) -> None:
+    codes: list[int | None] = []
+    channel = room(Limits(outbox=10), codes)
+    async with serve(channel, patience=1000) as slow:
+        await slow.accepted()
+        await slow.until(lambda: slow.listening)
+        slow.hold()
+        with caplog.at_level(logging.WARNING, "chanx"):
+            # one is being written, ten wait, the twelfth has no room
+            for number in range(11):
+                await channel.broadcast(Said(text=str(number)), group="room")
+                if number == 0:
+                    await slow.until(lambda: slow.frames)
+            assert channel.stats().slow_closed == 0
+            await channel.broadcast(Said(text="one too many"), group="room")
+        assert channel.stats().slow_closed == 1
+        assert channel.stats().frames_dropped == 11
+        assert channel.layers()[0].members.count("room") == 0
+        slow.release()
+        slow.leave()
+        await slow.end()
+    assert slow.closed == (1013, "too slow")
+    assert [frame["text"] for frame in slow.frames] == ["0"]
+    assert codes == [1013]
+    (told,) = [record.getMessage() for record in caplog.records]
+    assert "room" in told
+    assert "11" in told
+
+
+async def test_the_bound_in_bytes() -> None:
+    channel = room(Limits(outbox_bytes=1000))
+    async with serve(channel, patience=1000) as slow:
+        await slow.accepted()
+        slow.hold()
+        for number in range(4):
+            await channel.broadcast(Said(text="x" * 380), group="room")  # some 400 bytes each
+            if number == 0:
+                await slow.until(lambda: slow.frames)
+            assert channel.stats().slow_closed == (1 if number == 3 else 0)
+        slow.release()
+
+
+async def test_others_get_everything_while_one_is_slow() -> None:
+    channel = room(Limits(outbox=10))
+    async with serve(channel, patience=1000) as slow, serve(channel, patience=1000) as quick:
+        await slow.accepted()
+        await quick.accepted()
+        slow.hold()
+        watch = clock.Stopwatch()
+        for number in range(100):
+            await channel.broadcast(Said(text=str(number)), group="room")
+            await quick.until(lambda sent=number: len(quick.frames) == sent + 1)
+        assert [frame["text"] for frame in quick.frames] == [str(number) for number in range(100)]
+        assert watch.seconds < 0.1
+        assert quick.closed is None
+        slow.release()
+    assert channel.stats().slow_closed == 1
+
+
+async def test_a_reply_and_ctx_send_wait_for_room() -> None:
+    channel = room(Limits(outbox=2))
+    sent: list[int] = []
+
+    @channel.on(Wait)
+    async def flood(message: Wait, ctx: Context) -> Said:
+        for number in range(20):
+            await ctx.send(Said(text=str(number)))
+            sent.append(number)
+        return Said(text="done")
+
+    async with serve(channel, patience=1000) as slow:
+        await slow.accepted()
+        slow.hold()
+        await channel.broadcast(Said(text="first"), group="room")
+        await slow.until(lambda: slow.frames)
+        slow.say({"action": "wait"})
+        await anyio.sleep(15)  # less than send_timeout
+        assert sent == [0, 1]
+        slow.release()
+        await slow.until(lambda: len(slow.frames) == 22)
+        assert [frame["text"] for frame in slow.frames] == ["first", *map(str, range(20)), "done"]
+    assert channel.stats().slow_closed == 0
+
+
+@pytest.mark.parametrize("how", ["reply", "broadcast"])
+async def test_a_stuck_send_ends_after_send_timeout(how: str) -> None:
+    codes: list[int | None] = []
+    channel = room(Limits(), codes)  # with the default of 20 seconds
+    async with serve(channel, patience=1000) as stuck:
+        await stuck.accepted()
+        await stuck.until(lambda: stuck.listening)
+        stuck.hold()
+        if how == "reply":
+            stuck.say({"action": "say", "text": "x"})
+        else:
+            await channel.broadcast(Said(text="x"), group="room")
+        await stuck.until(lambda: stuck.frames)
+        watch = clock.Stopwatch()
+        await stuck.until(lambda: channel.layers()[0].members.count("room") == 0 or stuck.ended)
+        await stuck.end()
+        assert Limits().send_timeout <= watch.seconds <= Limits().send_timeout + Limits().cleanup + 0.5
+    assert codes == [1013]
+    assert channel.stats().slow_closed == 1
+    assert channel.stats().connections == 0
+
+
+async def test_a_send_that_is_only_slow_is_not_stuck() -> None:
+    channel = room(Limits(send_timeout=20))
+    async with serve(channel, patience=1000) as slow:
+        await slow.accepted()
+        for number in range(5):
+            slow.hold()
+            slow.say({"action": "say", "text": str(number)})
+            await slow.until(lambda sent=number: len(slow.frames) == sent + 1)
+            await anyio.sleep(15)
+            slow.release()
+            await slow.until(lambda sent=number: slow.written == sent + 2)
+        assert slow.closed is None
+    assert channel.stats().slow_closed == 0
+
+
+async def test_equal_frames_one_after_the_other_are_not_one_stuck_frame() -> None:
+    """A steady stream of the same text: each is written in time."""
+    channel = room(Limits(send_timeout=1))
+    body = Said(text="tick")
+    async with serve(channel, patience=1000) as slow:
+        await slow.accepted()
+        slow.hold()
+        for _ in range(30):
+            await channel.broadcast(body, group="room")
+        for _ in range(30):
+            await anyio.sleep(0.5)
+            slow.release()
+            slow.hold()
+        assert slow.closed is None
+        slow.release()
+        await slow.until(lambda: len(slow.frames) == 30)
+    assert channel.stats().slow_closed == 0
+
+
+async def test_no_room_within_send_timeout_closes_and_raises() -> None:
+    channel = room(Limits(outbox=1, send_timeout=5))
+    raised: list[tuple[int | None, str]] = []
+    ended = anyio.Event()
+
+    @channel.event(Hired)
+    async def hired(event: Hired, ctx: Context) -> None:
+        try:
+            for _ in range(5):
+                await ctx.send(Said(text=event.name))
+        except ConnectionClosed as closed:
+            raised.append((closed.code, closed.reason))
+            ended.set()
+
+    async with serve(channel, patience=1000) as slow:
+        await slow.accepted()
+        slow.hold()
+        await channel.emit(Hired(name="Ada"), group="room")
+        watch = clock.Stopwatch()
+        await ended.wait()
+        assert watch.seconds == pytest.approx(5, abs=0.2)
+        slow.release()
+        slow.leave()
+        await slow.end()
+    assert raised == [(1013, "too slow")]
+    assert slow.closed == (1013, "too slow")
+    assert channel.stats().slow_closed == 1
+
+
+async def test_a_full_inbox_of_events_closes_with_1013() -> None:
+    channel = room(Limits(inbox=3))
+    gate = anyio.Event()
+    handled: list[str] = []
+
+    @channel.event(Hired)
+    async def hired(event: Hired) -> None:
+        handled.append(event.name)
+        await gate.wait()
+
+    async with serve(channel, patience=1000) as slow:
+        await slow.accepted()
+        await channel.emit(Hired(name="0"), group="room")
+        await anyio.wait_all_tasks_blocked()
+        for number in range(1, 4):
+            await channel.emit(Hired(name=str(number)), group="room")
+        assert channel.stats().slow_closed == 0
+        await channel.emit(Hired(name="one too many"), group="room")
+        assert channel.stats().slow_closed == 1
+        assert channel.stats().frames_dropped == 4
+        gate.set()
+        slow.leave()
+        await slow.end()
+    assert handled == ["0"]
+    assert slow.closed == (1013, "too slow")
+
+
+async def test_before_accept_pushes_are_bounded_too() -> None:
+    channel = Channel(limits=Limits(outbox=2))
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("room")
+        for number in range(3):
+            await ctx.broadcast(Said(text=str(number)), group="room")
+
+    async with serve(channel, patience=1000) as wire:
+        await wire.end()
+    assert wire.kinds == ["accept", "close"]
+    assert wire.closed == (1013, "too slow")

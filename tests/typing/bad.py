@@ -1,0 +1,113 @@
+"""Mistakes that type checkers must find: an error on each marked line, and on no other."""
+
+from collections.abc import Awaitable, Callable
+from typing import Any, Literal
+
+from pydantic import BaseModel
+
+from chanx import Channel, Context, Depends, Limits
+from chanx.testing import connect
+
+
+class A(BaseModel):
+    action: Literal["a"] = "a"
+
+
+class B(BaseModel):
+    action: Literal["b"] = "b"
+
+
+class C(BaseModel):
+    action: Literal["c"] = "c"
+
+
+class State:
+    count: int = 0
+
+
+chat = Channel("chat")
+
+
+@chat.on(A)  # error
+async def one(message: B) -> None: ...
+
+
+@chat.on(A, B)  # error
+async def two(message: A) -> None: ...
+
+
+@chat.on(A, B)  # error
+async def two_others(message: A | C) -> None: ...
+
+
+@chat.on(A, A, A, A, A, A, A, B)  # error
+async def eight(message: A) -> None: ...
+
+
+@chat.on(A)  # error
+def plain(message: B) -> None: ...
+
+
+@chat.on(A)  # error
+async def context_first(ctx: Context, message: A) -> None: ...
+
+
+@chat.on(A)  # error
+async def nothing() -> None: ...
+
+
+@chat.event(A)  # error
+async def event(event: B) -> None: ...
+
+
+@chat.event(A, B)  # error
+async def two_events(event: B) -> None: ...
+
+
+@chat.event(A, A, A, A, A, A, A, B)  # error
+async def eight_events(event: A) -> None: ...
+
+
+@chat.on(A, on_leave="stop")  # error
+async def on_leave(message: A) -> None: ...
+
+
+@chat.event(A, on_leave="cancel")  # error
+async def event_on_leave(event: A) -> None: ...
+
+
+@chat.on("a")  # error
+async def no_class(message: A) -> None: ...
+
+
+@chat.middleware  # error
+async def short(call_next: Callable[[Any], Awaitable[Any]], message: Any) -> Any: ...
+
+
+@chat.middleware  # error
+def not_async(call_next: Callable[[Any], Awaitable[Any]], message: Any, ctx: Context) -> int:
+    return 3
+
+
+@chat.on_error(KeyboardInterrupt)  # error
+async def no_exception(error: Exception) -> None: ...
+
+
+Channel(refuse="silently")  # error
+Channel(groups="redis")  # error
+Channel(limits=Limits(maximum=3))  # error
+Channel(name=3)  # error
+Depends(3)  # error
+Depends(one, scope="request")  # error
+Limits(1000)  # error
+
+
+async def use(ctx: Context[State]) -> None:
+    assert ctx.state.nothing  # error
+    ctx.id = "x"  # error
+    await ctx.broadcast(A(), "group")  # error
+    await ctx.join(3)  # error
+    await chat.emit(A(), group=3)  # error
+    async with connect(chat) as client:
+        message = await client.receive(A)
+        assert message.nothing  # error

@@ -1,0 +1,150 @@
+"""What type checkers must accept, and infer."""
+
+from collections.abc import AsyncIterator, Awaitable, Callable
+from typing import Annotated, Any, Literal, assert_type
+
+import msgspec
+from pydantic import BaseModel
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+from starlette.routing import WebSocketRoute
+
+from chanx import Channel, Context, Cookie, Depends, Header, Limits, MemoryLayer, Path, Query, Reject, Stats
+from chanx.testing import Client, capture, connect
+
+
+class A(BaseModel):
+    action: Literal["a"] = "a"
+
+
+class B(BaseModel):
+    action: Literal["b"] = "b"
+
+
+class S(msgspec.Struct, tag_field="action", tag="s"):
+    text: str = ""
+
+
+class State:
+    count: int = 0
+
+
+async def user(connection: HTTPConnection, name: Annotated[str, Query()] = "") -> str:
+    raise Reject(401, "who?", headers={"WWW-Authenticate": "Basic"})
+
+
+User = Annotated[str, Depends(user, scope="connection")]
+
+chat = Channel(
+    "chat",
+    title="Chat",
+    state=State,
+    dependencies=[Depends(user)],
+    limits=Limits(max_size=1000, send_timeout=1.5),
+    refuse="close",
+    allowed_origins=["https://example.com"],
+    subprotocols=("chat.v1",),
+    groups=MemoryLayer(),
+)
+child = Channel()
+chat.include(child, prefix="child.", dependencies=[Depends(user, scope="connection")], tags=["child"])
+
+
+@chat.on(A)
+async def one(message: A, ctx: Context[State], who: User, room: Annotated[int, Path("room")]) -> B:
+    assert_type(ctx.state, State)
+    assert_type(ctx.id, str)
+    assert_type(ctx.groups, frozenset[str])
+    assert_type(message, A)
+    await ctx.join("a", "b")
+    await ctx.send(B())
+    await ctx.broadcast(B(), groups=["a"], exclude=ctx.id)
+    await ctx.emit(S(), connection=ctx.id)
+    return B()
+
+
+@chat.on(B, S, on_leave="cancel", summary="two", tags=["x"])
+async def two(message: B | S, ctx: Context) -> list[B | S] | None: ...
+
+
+@chat.on
+async def bare(message: A | B, agent: Annotated[str, Header()] = "") -> None: ...
+
+
+@chat.on(summary="called")
+def plain(message: S, sid: Annotated[str | None, Cookie("sid")] = None) -> tuple[B, ...]:
+    return (B(),)
+
+
+@chat.on(A)
+async def wider(message: BaseModel) -> None: ...
+
+
+@chat.on(A)
+async def anything(message: Any, *, ctx: Context) -> None: ...
+
+
+@chat.on(A)
+async def unlike(message: A | B | S) -> None: ...
+
+
+@chat.on(A, B, A, B, A, B, A, S)
+async def eight(message: A | B | S) -> None: ...
+
+
+@chat.event(A)
+async def event(event: A, ctx: Context) -> B:
+    return B()
+
+
+@chat.event(A, B, A, B, A, B, A, S)
+async def eight_events(event: A | B | S) -> None: ...
+
+
+@chat.event
+async def bare_event(event: B) -> None: ...
+
+
+@chat.on_connect
+async def enter(ctx: Context[State], who: User) -> AsyncIterator[None]:
+    yield
+
+
+@chat.on_disconnect
+async def leave(ctx: Context) -> None:
+    assert_type(ctx.left_groups, frozenset[str])
+    assert_type(ctx.close_code, int | None)
+
+
+@chat.on_error(ValueError, KeyError)
+async def failed(error: ValueError | KeyError) -> B:
+    return B()
+
+
+@chat.middleware
+async def around(call_next: Callable[[Any], Awaitable[Any]], message: Any, ctx: Context) -> Any:
+    return await call_next(message)
+
+
+app = Starlette(routes=[WebSocketRoute("/{room}", chat)], lifespan=chat.lifespan)
+
+
+async def use(ctx: Context[State]) -> None:
+    assert_type(await one(A(), ctx, "ada", 7), B)  # registering keeps the function
+    assert_type(await two(S(), ctx), list[B | S] | None)
+    assert_type(await bare(A()), None)
+    assert_type(plain(S()), tuple[B, ...])
+    assert_type(await event(A(), ctx), B)
+    assert_type(await failed(KeyError()), B)
+    await chat.broadcast(B(), group="a")
+    await chat.emit(S(), groups={"a", "b"})
+    chat.broadcast_sync(B(), group="a")
+    chat.emit_sync(S(), connection="x")
+    assert_type(chat.stats(), Stats)
+    chat.compile()
+    with chat.override({user: lambda: "fake"}), capture(chat) as sent:
+        assert_type(sent[0].kind, Literal["broadcast", "event"])
+    async with connect(app, "/7", headers={"x": "y"}) as client:
+        assert_type(client, Client)
+        assert_type(await client.receive(B), B)
+        assert_type(await client.request(A(), S), S)
