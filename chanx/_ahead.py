@@ -8,6 +8,7 @@ and hands back as soon as the connection's task waits for a frame again.
 
 from __future__ import annotations
 
+import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -24,13 +25,19 @@ Received = dict[str, Any]
 class ReadAhead:
     """The queue of frames read ahead of one connection."""
 
-    __slots__ = ("_arrived", "_cancel", "_limits", "_queue", "_receive", "_runtime", "_size", "gone")
+    __slots__ = ("_arrived", "_cancel", "_context", "_limits", "_queue", "_receive", "_runtime", "_size", "gone")
 
     def __init__(
-        self, receive: Callable[[], Awaitable[Any]], runtime: Runtime, limits: Limits, gone: Callable[[Received], None]
+        self,
+        receive: Callable[[], Awaitable[Any]],
+        runtime: Runtime,
+        limits: Limits,
+        context: contextvars.Context,
+        gone: Callable[[Received], None],
     ) -> None:
         self._receive = receive
         self._runtime = runtime
+        self._context = context
         self._limits = limits
         self._queue: deque[Received] = deque()
         self._size = 0
@@ -46,7 +53,7 @@ class ReadAhead:
     def start(self) -> None:
         """Read in the background, unless that is so already or the queue is full."""
         if self._cancel is None and not self._full():
-            self._cancel = self._runtime.spawn(self._read)
+            self._cancel = self._runtime.spawn(self._read, context=self._context)
 
     def stop(self) -> None:
         """The connection is over."""

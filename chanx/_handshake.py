@@ -6,7 +6,6 @@ import contextlib
 import http
 import json
 import logging
-import math
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -66,9 +65,7 @@ async def open_socket(connection: Connection) -> bool:
         connection.subprotocol = subprotocol(connection.scope, service.subprotocols)
         connection.ctx = connection.context(0)
         if plan.eager or plan.hooks:
-            connection.life.deadline = connection.home.time() + service.limits.connect_timeout
             await _lifecycle.enter(connection)
-            connection.life.deadline = math.inf
     except HTTPException as refusal:
         await refuse(connection, refusal)
         return False
@@ -76,7 +73,6 @@ async def open_socket(connection: Connection) -> bool:
         connection.report("the handshake", error)
         await refuse(connection, Reject(500, "internal error"))
         return False
-    connection.unanswered = False
     try:
         await connection.outbox.send({"type": "websocket.accept", "subprotocol": connection.subprotocol, "headers": []})
     except Exception as error:  # noqa: BLE001 - the client left during the handshake
@@ -93,7 +89,6 @@ async def refuse(connection: Connection, refusal: HTTPException) -> None:
     status goes out as HTTP where the server has the `websocket.http.response` extension of ASGI, and as
     the server's own 403 where it has not.
     """
-    connection.unanswered = False
     connection.service.counters.refused += 1
     status, detail, scope, send = refusal.status_code, str(refusal.detail), connection.scope, connection.outbox.send
     connection.depart(4000 + status, detail)

@@ -58,6 +58,7 @@ class Slot:
 
     read: Callable[[Mapping[str, Any]], Any] | None
     make: Callable[[Any], Awaitable[Any]]
+    generator: bool
     needs: tuple[int, ...]
 
 
@@ -112,9 +113,10 @@ class Graph:
         """The connection-scoped values of the plan, in the order of their index."""
         return tuple(
             Slot(
-                node.function if node.mode == "read" else None,
-                _generate_slot(node),
-                tuple(one.slot for one in node.walk(deep=True)[:-1] if one.slot is not None),
+                read=node.function if node.mode == "read" else None,
+                make=_generate_slot(node),
+                generator=node.mode in ("asyncgen", "gen"),
+                needs=tuple(one.slot for one in node.walk(deep=True)[:-1] if one.slot is not None),
             )
             for node in self.slotted
         )
@@ -181,16 +183,9 @@ class Graph:
         return node
 
 
-#: What `contextlib`'s decorators put around a generator function.
-_MANAGERS = tuple(
-    decorated.__code__  # type: ignore[attr-defined]
-    for decorated in (contextlib.contextmanager(lambda: iter(())), contextlib.asynccontextmanager(aiter))
-)
-
-
 def _enterable(signature: Signature) -> Callable[..., Any]:
     """Generators become context managers; everything else, managers too, is called as it is."""
-    if getattr(signature.function, "__code__", None) in _MANAGERS:
+    if getattr(signature.function, "__globals__", None) is vars(contextlib):  # decorated with a function of it
         return signature.function
     if signature.mode == "asyncgen":
         return contextlib.asynccontextmanager(signature.function)
@@ -234,12 +229,12 @@ def _generate_slot(node: Node) -> Callable[[Any], Any]:
     for _, arg in node.args:
         if isinstance(arg, Node):
             values[arg] = f"c.values[{arg.slot}]"
-    call = _made(node, "f", _text(node.args, values, node.state), stack="c.stack")
+    call = _made(node, "f", _text(node.args, values, node.state), enter="c.enter")
     lines.append(f"return {call}")
     return _function("c", lines, names, f"<value of {node.where}>")
 
 
-def _made(node: Node, name: str, text: str, stack: str = "s") -> str:
+def _made(node: Node, name: str, text: str, enter: str = "s.enter_async_context") -> str:
     """The expression that makes a node's value."""
     match node.mode:
         case "async":
@@ -247,11 +242,11 @@ def _made(node: Node, name: str, text: str, stack: str = "s") -> str:
         case "sync":
             return f"await c.in_thread({name}, {text})"
         case "asyncgen":
-            return f"await {stack}.enter_async_context({name}({text}))"
+            return f"await {enter}({name}({text}))"
         case "read":
             return f"{name}(c.scope)"
         case "gen":
-            return f"await {stack}.enter_async_context(c.threaded({name}({text})))"
+            return f"await {enter}(c.threaded({name}({text})))"
 
 
 def _text(args: Args, values: Mapping[Node, str], state: int | None) -> str:

@@ -1,55 +1,127 @@
 """Hooks and connection-scoped dependencies of one connection, in order and back.
 
-Rules: what was entered is left, once, in reverse, whatever ended the connection. The hooks of a channel
-that has `on_connect` and `on_disconnect` belong together: the second run when all of the first finished.
-A generator's second half runs when its first half finished. An included channel whose guards refuse a
+Rules: what was entered is left, once, in reverse, whatever ended the connection; what one of them raises,
+or how long it takes, does not keep the others from their turn. The hooks of a channel that has
+`on_connect` and `on_disconnect` belong together: the second run when all of the first finished. A
+generator's second half runs when its first half finished. An included channel whose guards refuse a
 connection takes no part in it; the connection goes on.
+
+A generator may hold a task group from its first half to its second. Cancel scopes nest, so each generator
+gets a scope of its own around all that follows it; everything else gets one around its own call.
 """
 
 from __future__ import annotations
 
 import logging
+import math
 from collections.abc import AsyncGenerator, Awaitable, Callable
-from typing import TYPE_CHECKING
+from contextlib import AbstractAsyncContextManager
+from typing import TYPE_CHECKING, Any, cast
 
+import anyio
 from starlette.exceptions import HTTPException
 
 from chanx._plan import Hook, Hooks
+from chanx.exceptions import Reject
 
 if TYPE_CHECKING:
     from chanx.connection import Connection
 
 logger = logging.getLogger("chanx")
 
-#: What ends one hook, and its place for the log.
-Ending = tuple[str, Callable[[], Awaitable[None]]]
+#: What ends one thing that was entered: its place for the log, the call, and the scope of a generator.
+Ending = tuple[str, Callable[[], Awaitable[object]], anyio.CancelScope | None]
 
 
 async def enter(connection: Connection) -> None:
-    """Make the eager dependencies, then run the hooks; raises what they raise."""
+    """Make the eager dependencies, then run the hooks.
+
+    Raises:
+        HTTPException: the connection is refused, with 503 where `Limits.connect_timeout` is over.
+    """
     plan = connection.plan
+    connection.deadline = connection.home.time() + connection.service.limits.connect_timeout
+    connection.entering = True
     for index in plan.eager:
         slot = plan.slots[index]
-        connection.values[index] = slot.read(connection.scope) if slot.read else await slot.make(connection)
+        if slot.read:
+            connection.values[index] = slot.read(connection.scope)
+        elif slot.generator:  # it comes back here through `begin`
+            connection.values[index] = await slot.make(connection)
+        else:
+            connection.values[index] = await _in_time(connection, slot.make(connection))
+    connection.entering = False
+    if len(plan.eager) < len(plan.slots):
+        connection.endings.append(("closing a dependency", connection.close_late, None))
     for hooks in plan.hooks:
         await _connect(connection, hooks)
+    connection.deadline = math.inf
 
 
-async def leave(connection: Connection) -> None:
-    """Run what ends the connection; a failure is logged and does not keep the rest from running."""
+async def begin(
+    connection: Connection, where: str, first: Awaitable[Any], last: Callable[[], Awaitable[object]]
+) -> Any:
+    """Run the first half of a generator in the scope that lasts until its second half has run."""
+    scope = anyio.CancelScope(deadline=connection.deadline)
+    scope.__enter__()
     try:
-        while connection.endings:
-            where, ending = connection.endings.pop()
-            try:
-                await ending()
-            except Exception as error:  # noqa: BLE001 - each ending must get its turn
-                connection.report(where, error)
-    finally:  # also when the endings took too long and were cancelled
-        if connection.entered_stack is not None:
-            try:
-                await connection.entered_stack.aclose()
-            except Exception as error:  # noqa: BLE001
-                connection.report("closing a dependency", error)
+        value = await first
+    except BaseException as error:
+        if scope.__exit__(type(error), error, error.__traceback__):
+            raise Reject(503, "the handshake took too long") from None
+        raise
+    connection.endings.append((where, last, scope))
+    if scope.cancel_called:  # too late by the time it takes to look
+        raise Reject(503, "the handshake took too long")
+    scope.deadline = math.inf
+    return value
+
+
+async def leave(connection: Connection) -> BaseException | None:
+    """Run what ends the connection, for at most `Limits.cleanup`; returns a cancellation that came up."""
+    deadline = connection.home.time() + connection.service.limits.cleanup
+    cancelled: BaseException | None = None
+    while connection.endings:
+        where, ending, scope = connection.endings.pop()
+        if scope is None:
+            scope = anyio.CancelScope()
+            scope.__enter__()
+        scope.shield, scope.deadline = True, deadline
+        error: BaseException | None = None
+        try:
+            await ending()
+        except BaseException as raised:  # noqa: BLE001 - sorted out below
+            error = raised
+        try:
+            swallowed = scope.__exit__(type(error) if error else None, error, error.__traceback__ if error else None)
+        except BaseException as raised:  # noqa: BLE001 - what is left of a group when the cancellations are taken out
+            error, swallowed = raised, False
+        if scope.cancelled_caught:
+            logger.warning("%s outlived Limits.cleanup and was cancelled; connection %s", where, connection.id)
+        if error is not None and not swallowed:
+            cancelled = _sorted_out(connection, where, error) or cancelled
+    return cancelled
+
+
+def _sorted_out(connection: Connection, where: str, error: BaseException) -> BaseException | None:
+    """Report what failed in an ending; returns what must go on, such as a cancellation."""
+    if isinstance(error, Exception):
+        connection.report(where, error)
+        return None
+    if isinstance(error, BaseExceptionGroup):
+        group = cast(BaseExceptionGroup[BaseException], error)
+        failed = group.subgroup(Exception)
+        if isinstance(failed, Exception):
+            connection.report(where, failed)
+        return group.subgroup(lambda one: not isinstance(one, (Exception, BaseExceptionGroup)))
+    return error
+
+
+async def _in_time(connection: Connection, step: Awaitable[Any]) -> Any:
+    with anyio.CancelScope(deadline=connection.deadline) as scope:
+        return await step
+    assert scope.cancelled_caught
+    raise Reject(503, "the handshake took too long")
 
 
 async def _connect(connection: Connection, hooks: Hooks) -> None:
@@ -57,18 +129,17 @@ async def _connect(connection: Connection, hooks: Hooks) -> None:
         connection.entered = False
         try:
             if hook.generator:
-                generator: AsyncGenerator[None, None] = await hook.run(None, connection)
-                await _first_half(hook, generator)
-                connection.endings.append((hook.where, _second_half(hook, generator)))
+                generator: AsyncGenerator[None, None] = await _in_time(connection, hook.run(None, connection))
+                await begin(connection, hook.where, _first_half(hook, generator), _second_half(hook, generator))
             else:
-                await hook.run(None, connection)
+                await _in_time(connection, hook.run(None, connection))
         except HTTPException:
             if hook.guarded and not connection.entered:
                 return
             raise
     # reversed twice: the endings run backwards, the functions of one channel as they were registered
     for hook in reversed(hooks.disconnect):
-        connection.endings.append((hook.where, _disconnect(connection, hook)))
+        connection.endings.append((hook.where, _disconnect(connection, hook), None))
 
 
 async def _first_half(hook: Hook, generator: AsyncGenerator[None, None]) -> None:
@@ -100,3 +171,8 @@ def _disconnect(connection: Connection, hook: Hook) -> Callable[[], Awaitable[No
                 raise
 
     return end
+
+
+def closing(manager: AbstractAsyncContextManager[Any]) -> Callable[[], Awaitable[object]]:
+    """The second half of a context manager, whatever happened in between."""
+    return lambda: manager.__aexit__(None, None, None)

@@ -8,6 +8,7 @@ outbox closes the connection. Answers wait for room, at most `send_timeout`.
 
 from __future__ import annotations
 
+import contextvars
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -36,7 +37,7 @@ class Outbox:
     """
 
     __slots__ = (
-        *("_cancel", "_empty", "_limits", "_room", "_runtime", "_size", "_watch"),
+        *("_cancel", "_context", "_empty", "_limits", "_room", "_runtime", "_size", "_watch"),
         *("closed", "failed", "queue", "send", "writing"),
     )
 
@@ -45,6 +46,7 @@ class Outbox:
         send: Any,
         runtime: Runtime,
         limits: Limits,
+        context: contextvars.Context,
         failed: Callable[[Exception], None],
         watch: Callable[[], None],
     ) -> None:
@@ -57,6 +59,7 @@ class Outbox:
         self._size = 0
         self._limits = limits
         self._runtime = runtime
+        self._context = context
         self._room: anyio.Event | None = None
         self._empty: anyio.Event | None = None
         self._cancel: Cancel | None = None
@@ -162,7 +165,7 @@ class Outbox:
         if self.writing is None and self.queue:
             self.writing = ""  # taken, so that nobody overtakes the writer before it runs
             self._watch()
-            self._cancel = self._runtime.spawn(self._write)
+            self._cancel = self._runtime.spawn(self._write, context=self._context)
 
     async def _write(self) -> None:
         try:

@@ -17,6 +17,7 @@ from typing import Any, Protocol
 from weakref import WeakKeyDictionary
 
 import anyio
+import anyio.lowlevel
 from anyio.lowlevel import RunVar
 
 logger = logging.getLogger("chanx")
@@ -57,12 +58,23 @@ class Runtime(ABC):
         """Run a function on the loop soon, from any thread, in order; False if the loop has ended."""
 
     @abstractmethod
-    def spawn(self, function: Background, *args: Any, context: contextvars.Context | None = None) -> Cancel:
-        """Run a coroutine function in the background and log what it raises; returns what cancels it."""
+    def spawn(self, function: Background, *args: Any, context: contextvars.Context) -> Cancel:
+        """Run a coroutine function in the background and log what it raises; returns what cancels it.
+
+        The context is the one of the connection that the work is for, never that of whoever set it off.
+        """
 
     @abstractmethod
     def time(self) -> float:
         """The loop's clock, in seconds; the one that deadlines are counted by."""
+
+    @abstractmethod
+    async def raise_unless_over(self, error: BaseException) -> None:
+        """Raise what ended a connection, unless it is a cancellation by a scope that is over by now.
+
+        A hook's own task group cancels its connection when one of its tasks fails. Once the hook has ended,
+        that is settled; a cancellation by the server is not.
+        """
 
     @abstractmethod
     def later(self, delay: float, function: Callable[[], None]) -> Cancel:
@@ -89,11 +101,33 @@ class Runtime(ABC):
             self.later(TICK, self._tick)
 
 
-async def _guarded(function: Background, args: tuple[Any, ...]) -> None:
-    try:
-        await function(*args)
-    except Exception:
-        logger.exception("background task %s failed", getattr(function, "__qualname__", function))
+class _Job:
+    """One background task. Cancelled before it starts, it starts all the same, into a cancelled scope: what
+    stands in its `finally` is always reached.
+    """
+
+    __slots__ = ("_args", "_cancelled", "_function", "_scope")
+
+    def __init__(self, function: Background, args: tuple[Any, ...]) -> None:
+        self._function = function
+        self._args = args
+        self._scope: anyio.CancelScope | None = None
+        self._cancelled = False
+
+    def cancel(self) -> None:
+        self._cancelled = True
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def run(self) -> None:
+        self._scope = anyio.CancelScope()
+        if self._cancelled:
+            self._scope.cancel()
+        try:
+            with self._scope:
+                await self._function(*self._args)
+        except Exception:
+            logger.exception("background task %s failed", getattr(self._function, "__qualname__", self._function))
 
 
 class AsyncioRuntime(Runtime):
@@ -112,20 +146,27 @@ class AsyncioRuntime(Runtime):
 
     def post(self, function: Callable[..., None], *args: Any) -> bool:
         try:
-            self._loop.call_soon_threadsafe(function, *args)
+            self._loop.call_soon_threadsafe(function, *args, context=contextvars.Context())
         except RuntimeError:
             return False
         return True
 
-    def spawn(self, function: Background, *args: Any, context: contextvars.Context | None = None) -> Cancel:
+    def spawn(self, function: Background, *args: Any, context: contextvars.Context) -> Cancel:
         # not through the loop's task factory: an eager one would run the task inside its creator
-        task = asyncio.Task(_guarded(function, args), loop=self._loop, context=context)
+        job = _Job(function, args)
+        task = asyncio.Task(job.run(), loop=self._loop, context=context)
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
-        return task.cancel
+        return job.cancel
 
     def time(self) -> float:
         return self._loop.time()
+
+    async def raise_unless_over(self, error: BaseException) -> None:
+        task = asyncio.current_task()
+        if not isinstance(error, asyncio.CancelledError) or (task is not None and task.cancelling()):
+            raise error
+        await anyio.lowlevel.checkpoint_if_cancelled()
 
     def later(self, delay: float, function: Callable[[], None]) -> Cancel:
         return self._loop.call_later(delay, function).cancel
@@ -139,6 +180,7 @@ class TrioRuntime(Runtime):
         import trio
 
         self._trio = trio.lowlevel
+        self._cancelled = trio.Cancelled
         self._token = trio.lowlevel.current_trio_token()
 
     def here(self) -> bool:
@@ -156,15 +198,15 @@ class TrioRuntime(Runtime):
             return False
         return True
 
-    def spawn(self, function: Background, *args: Any, context: contextvars.Context | None = None) -> Cancel:
-        scope = anyio.CancelScope()
+    def spawn(self, function: Background, *args: Any, context: contextvars.Context) -> Cancel:
+        job = _Job(function, args)
+        self._trio.spawn_system_task(job.run, context=context)
+        return job.cancel
 
-        async def run() -> None:
-            with scope:
-                await _guarded(function, args)
-
-        self._trio.spawn_system_task(run, context=context)
-        return scope.cancel
+    async def raise_unless_over(self, error: BaseException) -> None:
+        if not isinstance(error, self._cancelled):
+            raise error
+        await self._trio.checkpoint_if_cancelled()
 
     def time(self) -> float:
         return self._trio.current_clock().current_time()
@@ -174,7 +216,7 @@ class TrioRuntime(Runtime):
             await anyio.sleep(delay)
             function()
 
-        return self.spawn(wait)
+        return self.spawn(wait, context=contextvars.copy_context())
 
 
 _current: RunVar[Runtime] = RunVar("chanx_runtime")

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import math
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
@@ -11,6 +12,7 @@ import anyio
 import anyio.to_thread
 from starlette.requests import HTTPConnection
 
+from chanx import _lifecycle
 from chanx._values import MISSING
 from chanx.context import Context
 
@@ -30,11 +32,13 @@ class Scoped:
         http: the opening handshake, where some function asks for it.
         left: the client has left.
         entered: set by the call of a hook just before the hook itself runs.
-        entered_stack: holds connection-scoped generator dependencies, once there is one.
+        entering: the eager dependencies are being made.
+        deadline: when the handshake must be over, on the loop's clock.
+        late: holds the generator dependencies of included channels.
     """
 
     __slots__ = (
-        *("_cancellable", "_contexts", "_http", "_lock", "ctx", "entered", "entered_stack"),
+        *("_cancellable", "_contexts", "_http", "_lock", "ctx", "deadline", "entered", "entering", "late"),
         *("home", "http", "left", "plan", "scope", "service", "values"),
     )
 
@@ -48,7 +52,9 @@ class Scoped:
         self.values: list[Any] = [MISSING] * len(service.plan.slots)
         self.entered = False
         self.left = False
-        self.entered_stack: contextlib.AsyncExitStack | None = None
+        self.entering = False
+        self.deadline = math.inf
+        self.late = contextlib.AsyncExitStack()
         self._contexts: dict[int, Context[Any]] = {}
         self._cancellable: set[anyio.CancelScope] = set()
         self._lock: anyio.Lock | None = None
@@ -69,12 +75,17 @@ class Scoped:
             found = self._contexts[state] = Context(cast("Connection", self), None if factory is None else factory())
         return found
 
-    @property
-    def stack(self) -> contextlib.AsyncExitStack:
-        """Holds connection-scoped generator dependencies."""
-        if self.entered_stack is None:
-            self.entered_stack = contextlib.AsyncExitStack()
-        return self.entered_stack
+    async def enter(self, manager: contextlib.AbstractAsyncContextManager[Any]) -> Any:
+        """Enter a connection-scoped generator dependency."""
+        if self.entering:
+            where = "closing a dependency"
+            connection = cast("Connection", self)
+            return await _lifecycle.begin(connection, where, manager.__aenter__(), _lifecycle.closing(manager))
+        return await self.late.enter_async_context(manager)
+
+    async def close_late(self) -> None:
+        """Close the generator dependencies of included channels, which were entered at their first use."""
+        await self.late.aclose()
 
     async def resolve(self, index: int) -> Any:
         """A connection-scoped value of an included channel, at its first use. A refusal is not remembered."""

@@ -158,7 +158,7 @@ async def _long_way(connection: Connection, text: str) -> None:
 
 
 def _invalid(connection: Connection, text: str, error: Exception) -> str | None:
-    """The answer to a frame that does not validate; None where the envelope's keys may be the reason, or none is due."""
+    """The answer to a frame that does not validate; None where it must be read the longer way, or has no answer."""
     section = connection.plan.direct
     assert section is not None
     if section.strict:

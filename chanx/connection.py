@@ -23,12 +23,12 @@ import anyio
 
 from chanx import _lifecycle, _runtime
 from chanx._ahead import ReadAhead, Received
-from chanx._handshake import open_socket, refuse
+from chanx._handshake import open_socket
 from chanx._inbox import Inbox
 from chanx._outbox import Outbox
 from chanx._scoped import Scoped
 from chanx._serving import handle_event, serve
-from chanx.exceptions import ConnectionClosed, Reject
+from chanx.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
     from chanx._lifecycle import Ending
@@ -54,8 +54,8 @@ class Connection(Scoped):
     """One accepted, or not yet accepted, WebSocket. Made and run by the channel's ASGI entry."""
 
     __slots__ = (
-        *("_ahead", "_context", "inbox", "life", "_receive", "_seen", "_seen_writing", "_serving"),
-        *("_strikes", "_strikes_since", "_stuck", "unanswered", "close_code", "close_reason", "closing", "endings"),
+        *("_ahead", "_context", "inbox", "_receive", "_seen", "_seen_writing", "_serving"),
+        *("_strikes", "_strikes_since", "_stuck", "close_code", "close_reason", "closing", "endings"),
         *("groups", "id", "left_groups", "outbox", "read", "running", "state", "subprotocol", "watched"),
     )
 
@@ -66,7 +66,8 @@ class Connection(Scoped):
         self.id = f"{_PROCESS}-{next(_numbers)}"
         self.home = _runtime.current()
         self.state = State.HANDSHAKE
-        self.outbox = Outbox(send, self.home, service.limits, self.broke, self.watch)
+        self._context = contextvars.copy_context()
+        self.outbox = Outbox(send, self.home, service.limits, self._context, self.broke, self.watch)
         self.groups: set[str] = set()
         self.left_groups: set[str] = set()
         self.endings: list[Ending] = []
@@ -76,12 +77,9 @@ class Connection(Scoped):
         self.closing = False
         self.running: Any = None
         self.watched = False
-        self._context = contextvars.copy_context()
         self._ahead: ReadAhead | None = None
         self.inbox: Inbox | None = None
-        self.life = anyio.CancelScope()
         self._serving = anyio.CancelScope()
-        self.unanswered = True
         self._seen: Any = None
         self._seen_writing: str | None = None
         self._stuck: _runtime.Cancel | None = None
@@ -98,23 +96,24 @@ class Connection(Scoped):
         counters.connections += 1
         self.home.connections.add(self)
         self.service.layer.members.add(self)
+        ended_by: BaseException | None = None
         try:
-            with self.life:
-                try:
-                    if await open_socket(self):
-                        with self._serving:
-                            await serve(self)
-                            await self._settle()
-                        if self._serving.cancelled_caught and self._handling:
-                            counters.cancelled += 1
-                            logger.warning("connection %s: its handler outlived the client and was cancelled", self.id)
-                finally:
-                    await self._end()
-            if self.life.cancelled_caught:
-                await self._overran()
+            try:
+                if await open_socket(self):
+                    with self._serving:
+                        await serve(self)
+                        await self._settle()
+                    if self._serving.cancelled_caught and self._handling:
+                        counters.cancelled += 1
+                        logger.warning("connection %s: its handler outlived the client and was cancelled", self.id)
+            except BaseException as error:  # noqa: BLE001 - raised again below, when the hooks have run
+                ended_by = error
+            ended_by = await self._end() or ended_by
         finally:
             counters.connections -= 1
             self.home.connections.discard(self)
+        if ended_by is not None:
+            await self.home.raise_unless_over(ended_by)
 
     def opened(self) -> None:
         """The socket is accepted: what waited for that goes on its way."""
@@ -132,19 +131,16 @@ class Connection(Scoped):
         if self.closing:
             await self.outbox.drained()
 
-    async def _end(self) -> None:
+    async def _end(self) -> BaseException | None:
+        """Run the last hooks and let go of everything; returns a cancellation that came up meanwhile."""
         self.depart(1006)
-        limits = self.service.limits
         try:
-            if self.endings or self.entered_stack is not None or not (self.inbox is None or self.inbox.idle):
-                if self.life.cancel_called:
-                    with anyio.CancelScope(shield=True, deadline=self.home.time() + limits.cleanup):
-                        await self._finish()
-                else:
-                    # not a scope of its own: a hook may hold a task group that was opened in this one
-                    self.life.shield = True
-                    self.life.deadline = self.home.time() + limits.cleanup
-                    await self._finish()
+            if self.inbox is not None and not self.inbox.idle:
+                deadline = self.home.time() + self.service.limits.cleanup
+                with anyio.CancelScope(shield=True, deadline=deadline):
+                    self.inbox.cancel()
+                    await self.inbox.finished()
+            return await _lifecycle.leave(self) if self.endings else None
         finally:
             self.state = State.CLOSED
             self.outbox.abandon()
@@ -153,20 +149,6 @@ class Connection(Scoped):
             if self._stuck is not None:
                 self._stuck()
             self.service.layer.members.remove(self)
-
-    async def _finish(self) -> None:
-        if self.inbox is not None:
-            self.inbox.cancel()
-            await self.inbox.finished()
-        await _lifecycle.leave(self)
-
-    async def _overran(self) -> None:
-        """The connection's own scope was cancelled: the handshake or the last hooks took too long."""
-        if self.unanswered:
-            logger.warning("connection %s: dependencies and on_connect took too long; refused", self.id)
-            await refuse(self, Reject(503, "the handshake took too long"))
-        else:
-            logger.warning("connection %s: its last hooks outlived Limits.cleanup and were cancelled", self.id)
 
     @property
     def _handling(self) -> bool:
@@ -179,7 +161,7 @@ class Connection(Scoped):
         """A handler stays suspended: let a background task read, so that a leaving client is seen."""
         if self.state is State.OPEN:
             if self._ahead is None:
-                self._ahead = ReadAhead(self._receive, self.home, self.service.limits, self.gone)
+                self._ahead = ReadAhead(self._receive, self.home, self.service.limits, self._context, self.gone)
                 self.read = self._read_queued
             self._ahead.start()
 
@@ -196,14 +178,16 @@ class Connection(Scoped):
         limits = self.service.limits
         self.service.counters.bad_frames += 1
         self._strikes += 1
+        if 1 < self._strikes <= limits.strikes:
+            return True
+        now = self.home.time()
+        if self._strikes > 1 and now - self._strikes_since > limits.strikes_window:
+            self._strikes = 1
         if self._strikes == 1:
-            self._strikes_since = self.home.time()
-        elif self._strikes > limits.strikes:
-            now = self.home.time()
-            if now - self._strikes_since <= limits.strikes_window:
-                self.close(1008, "too many bad frames")
-                return False
-            self._strikes, self._strikes_since = 1, now
+            self._strikes_since = now
+        if self._strikes > limits.strikes:
+            self.close(1008, "too many bad frames")
+            return False
         return True
 
     # -- sending and closing ------------------------------------------------------------------------

@@ -19,7 +19,9 @@ class _Jumping(selectors.SelectSelector):
     now = 1000.0
 
     def select(self, timeout: float | None = None) -> list[tuple[selectors.SelectorKey, int]]:
-        ready = super().select(None if timeout is None else 0)
+        ready = super().select(5 if timeout is None else 0)
+        if not ready and timeout is None:
+            raise RuntimeError("deadlock: no task can go on, no deadline is set, and no thread says anything")
         if not ready and timeout is not None and timeout > 0:
             self.now += timeout
         return ready

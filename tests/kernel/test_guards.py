@@ -136,6 +136,36 @@ async def test_an_included_channels_guards(scope: Literal["message", "connection
     assert child.stats().accepted == 0
 
 
+@pytest.mark.parametrize("guarded", [True, False])
+async def test_a_hook_of_an_included_channel_may_refuse_itself(guarded: bool) -> None:
+    log: list[str] = []
+    child, chat = Channel("child", dependencies=[Depends(Guard("a", log))] if guarded else []), Channel("chat")
+    chat.include(child)
+
+    @child.on_connect
+    async def enter() -> None:
+        raise Reject(409, "taken")
+
+    with pytest.raises(Refused) as refused:  # its guard let in, so it is the hook's own word
+        async with connect(chat, query="let=a"):
+            pass
+    assert (refused.value.status, refused.value.detail) == (409, "taken")
+
+
+async def test_a_refusal_of_a_last_hook_is_an_error_like_any_other() -> None:
+    child, chat = Channel("child"), Channel("chat")
+    chat.include(child)
+
+    @child.on_disconnect
+    async def leave() -> None:
+        raise Reject(409, "too late")
+
+    async with connect(chat) as client:
+        await client.close()
+        assert [str(error) for error in client.errors] == ["409: too late"]
+        client.errors.clear()
+
+
 async def test_what_an_included_handler_asks_for_comes_at_first_use() -> None:
     log: list[str] = []
     child, chat = Channel("child"), Channel("chat")
@@ -316,6 +346,32 @@ async def test_one_state_for_each_connection() -> None:
     async with connect(child) as alone:
         await alone.send(Go())
         assert (await alone.receive(Went)).text == "1"
+
+
+@pytest.mark.parametrize("scope", SCOPES)
+async def test_a_dependency_has_the_state_of_the_channel_it_is_used_in(scope: Literal["message", "connection"]) -> None:
+    async def which(ctx: Context) -> str:
+        return type(ctx.state).__name__
+
+    async def above(name: Annotated[str, Depends(which, scope=scope)]) -> str:
+        return f"above {name}"
+
+    chat, child = Channel("chat", state=State), Channel("child", state=ChildState)
+    chat.include(child, prefix="child.")
+
+    async def go(
+        message: Go,
+        direct: Annotated[str, Depends(which, scope=scope)],
+        indirect: Annotated[str, Depends(above, scope=scope)],
+    ) -> Went:
+        return Went(text=f"{direct} {indirect}")
+
+    chat.on(go)
+    child.on(go)
+    async with connect(chat) as client:
+        for tag, name in (("go", "State"), ("child.go", "ChildState"), ("go", "State")):
+            await client.send({"action": tag})
+            assert (await client.receive(Went)).text == f"{name} above {name}"
 
 
 async def test_without_a_factory_the_state_is_none() -> None:

@@ -163,6 +163,26 @@ def raising(channel: Channel) -> Channel:
     return channel
 
 
+async def test_several_hooks_of_one_channel_run_as_they_were_registered() -> None:
+    log: list[str] = []
+    chat = Channel()
+
+    def hooks(name: str) -> None:
+        @chat.on_connect
+        async def enter() -> None:
+            log.append(f"+{name}")
+
+        @chat.on_disconnect
+        async def leave() -> None:
+            log.append(f"-{name}")
+
+    hooks("first")
+    hooks("second")
+    async with connect(chat) as client:
+        await client.close()
+    assert log == ["+first", "+second", "-first", "-second"]
+
+
 # -- middleware -------------------------------------------------------------------------------------
 
 

@@ -195,6 +195,8 @@ async def test_no_room_within_send_timeout_closes_and_raises() -> None:
     async with serve(channel, patience=1000) as slow:
         await slow.accepted()
         slow.hold()
+        await channel.broadcast(Said(text="first"), group="room")
+        await slow.until(lambda: slow.frames)
         await channel.emit(Hired(name="Ada"), group="room")
         watch = clock.Stopwatch()
         await ended.wait()

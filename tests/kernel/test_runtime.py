@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import contextvars
 import logging
 from typing import Any
 
@@ -42,7 +43,7 @@ async def test_an_error_of_background_work_is_logged_and_goes_no_further(caplog:
         ran.set()
         raise LookupError("broken work")
 
-    _runtime.current().spawn(work)
+    _runtime.current().spawn(work, context=contextvars.copy_context())
     with anyio.fail_after(2):
         await ran.wait()
     await anyio.wait_all_tasks_blocked()
