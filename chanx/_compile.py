@@ -91,11 +91,19 @@ class _Compiler:
             needed = (node.slot for guard in guards for node in guard.walk(deep=True))
             self.graph.eager.update(slot for slot in needed if slot is not None)
         errors: dict[type[BaseException], Call] = {}
-        for registration, state in unit.errors:
+        own: dict[type[BaseException], Registration] = {}
+        for registration, state in unit.errors:  # the parents' come first, and are replaced by the channel's own
             signature = self.signature(registration)
             self.check_returns(registration, signature)
             run = self.graph.call(signature, (), state, eager=False)
-            errors.update(dict.fromkeys(_exception_types(registration, signature), run))
+            for cls in _exception_types(registration, signature):
+                errors[cls] = run
+                if cls in own:
+                    raise ConfigurationError(
+                        f"{cls.__name__} has two error handlers: {own[cls].where} and {registration.where}; keep one"
+                    )
+                if registration in unit.source.registrations:
+                    own[cls] = registration
         for registration in unit.source.registrations:
             if registration.kind == "on":
                 self.message(unit, registration, guards, errors)

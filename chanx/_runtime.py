@@ -61,7 +61,7 @@ class Runtime(ABC):
     def spawn(self, function: Background, *args: Any, context: contextvars.Context) -> Cancel:
         """Run a coroutine function in the background and log what it raises; returns what cancels it.
 
-        The context is the one of the connection that the work is for, never that of whoever set it off.
+        It gets a copy of the context of the connection that it is for, not the context of whoever set it off.
         """
 
     @abstractmethod
@@ -154,7 +154,7 @@ class AsyncioRuntime(Runtime):
     def spawn(self, function: Background, *args: Any, context: contextvars.Context) -> Cancel:
         # not through the loop's task factory: an eager one would run the task inside its creator
         job = _Job(function, args)
-        task = asyncio.Task(job.run(), loop=self._loop, context=context)
+        task = asyncio.Task(job.run(), loop=self._loop, context=context.copy())
         self._tasks.add(task)
         task.add_done_callback(self._tasks.discard)
         return job.cancel
@@ -200,7 +200,7 @@ class TrioRuntime(Runtime):
 
     def spawn(self, function: Background, *args: Any, context: contextvars.Context) -> Cancel:
         job = _Job(function, args)
-        self._trio.spawn_system_task(job.run, context=context)
+        self._trio.spawn_system_task(job.run, context=context.copy())
         return job.cancel
 
     async def raise_unless_over(self, error: BaseException) -> None:

@@ -21,7 +21,7 @@ from chanx.exceptions import ConfigurationError
 from chanx.groups.layer import GroupLayer, Publication
 from chanx.groups.memory import MemoryLayer
 from chanx.params import Depends
-from chanx.types import Limits, Stats
+from chanx.types import RESERVED_KEYS, Limits, Stats
 
 logger = logging.getLogger("chanx")
 
@@ -70,19 +70,20 @@ class Channel(Registrar):
         envelope: bool = True,
     ) -> None:
         where = frame_place(caller())
-        _check(name, where, refuse, allowed_origins, subprotocols, groups)
-        self.name = name or "channel"
+        self.name = "channel" if name is None else name
         self.title = title
         self.description = description
-        self.limits = limits or Limits()
+        self.limits = Limits() if limits is None else limits
         self._source = Source(
             name=self.name,
             discriminator=discriminator,
             envelope=envelope,
             state=state,
-            dependencies=tuple(dependencies),
+            dependencies=_list(f"Channel at {where}", "dependencies", dependencies, Depends),
             where=where,
         )
+        origins = () if allowed_origins is None else allowed_origins
+        _check(where, self._source, refuse, self.limits, groups, allowed_origins=origins, subprotocols=subprotocols)
         self._refuse = refuse
         self._allowed_origins: Collection[str] | None = None if allowed_origins is None else frozenset(allowed_origins)
         self._subprotocols = tuple(subprotocols)
@@ -114,13 +115,19 @@ class Channel(Registrar):
             ConfigurationError: too late, in a circle, or it has another group layer.
         """
         where = frame_place(caller())
+        owner = f"include at {where}"
+        if not isinstance(channel, Channel):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"{owner}: {channel!r} is no Channel")
+        if not isinstance(prefix, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"{owner}: prefix={prefix!r}; it is a string")
+        guards, labels = _list(owner, "dependencies", dependencies, Depends), _list(owner, "tags", tags, str)
         layer = channel._given_layer
         if layer is not None and layer is not self._given_layer:
             raise ConfigurationError(
-                f"include at {where}: {channel.name} ({channel._source.where}) has a group layer other than that of "
+                f"{owner}: {channel.name} ({channel._source.where}) has a group layer other than that of "
                 f"{self.name} ({self._source.where}); give both the same groups=, or only {self.name}"
             )
-        self._source.include(Inclusion(channel._source, prefix, tuple(dependencies), tuple(tags), where))
+        self._source.include(Inclusion(channel._source, prefix, guards, labels, where))
         channel._parents.append(self)
 
     def compile(self) -> None:
@@ -133,7 +140,10 @@ class Channel(Registrar):
 
     @contextlib.contextmanager
     def override(self, dependencies: Mapping[Callable[..., Any], Callable[..., Any]]) -> Generator[None, None, None]:
-        """Replace dependencies, in tests; connections made inside the `with` block use the replacements."""
+        """Replace dependencies, in tests, for connections that this channel accepts inside the `with` block.
+
+        Included channels' functions get the replacements too; a parent's connections do not.
+        """
         before = self._overrides, self._service
         self._overrides, self._service = {**self._overrides, **dependencies}, None
         try:
@@ -327,15 +337,37 @@ def _refuse_loop(name: str) -> None:
         raise RuntimeError(f"{name}_sync would block the event loop of this thread; write `await channel.{name}(…)`")
 
 
-def _check(name: Any, where: str, refuse: str, allowed_origins: Any, subprotocols: Any, groups: Any) -> None:
-    if name is not None and not isinstance(name, str):
-        raise ConfigurationError(f"Channel at {where}: the name is a string, not {name!r}")
-    if refuse not in ("http", "close"):
-        raise ConfigurationError(f'Channel at {where}: refuse={refuse!r}; it is "http" or "close"')
-    for key, value in (("allowed_origins", allowed_origins), ("subprotocols", subprotocols)):
-        if isinstance(value, str):
-            raise ConfigurationError(f"Channel at {where}: {key}={value!r}; give a list, as in [{value!r}]")
-    if groups is not None and not hasattr(groups, "members"):
-        raise ConfigurationError(
-            f"Channel at {where}: groups={groups!r} is no group layer; give an object such as MemoryLayer()"
-        )
+def _check(where: str, source: Source, refuse: Any, limits: Any, groups: Any, **lists: Any) -> None:
+    """Refuse wrong arguments where they were written, not at the first connection."""
+    wrong: str | None = None
+    name: Any = source.name
+    discriminator: Any = source.discriminator
+    if not isinstance(name, str):
+        wrong = f"the name is a string, not {name!r}"
+    elif not isinstance(discriminator, str) or not discriminator:
+        wrong = f"discriminator={discriminator!r}; it is the name of a field"
+    elif source.discriminator in RESERVED_KEYS:
+        wrong = f"discriminator={source.discriminator!r} is a key of the envelope; choose another"
+    elif source.state is not None and not callable(source.state):
+        wrong = f"state={source.state!r}; give a class or function that makes the state of one connection"
+    elif refuse not in ("http", "close"):
+        wrong = f'refuse={refuse!r}; it is "http" or "close"'
+    elif not isinstance(limits, Limits):
+        wrong = f"limits={limits!r}; give Limits(…)"
+    elif groups is not None and not hasattr(groups, "members"):
+        wrong = f"groups={groups!r} is no group layer; give an object such as MemoryLayer()"
+    if wrong is not None:
+        raise ConfigurationError(f"Channel at {where}: {wrong}")
+    for key, value in lists.items():
+        _list(f"Channel at {where}", key, value, str)
+
+
+def _list(owner: str, key: str, value: Any, of: type[Any]) -> tuple[Any, ...]:
+    """A list argument as a tuple."""
+    if isinstance(value, of) or not isinstance(value, Iterable):
+        raise ConfigurationError(f"{owner}: {key}={value!r}; give a list, as in {key}=[{value!r}]")
+    found = tuple(value)  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType]
+    for one in found:  # pyright: ignore[reportUnknownVariableType]
+        if not isinstance(one, of):
+            raise ConfigurationError(f"{owner}: {key} holds {one!r}; each is a {of.__name__}")
+    return found  # pyright: ignore[reportUnknownVariableType]

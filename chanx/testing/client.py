@@ -379,7 +379,7 @@ def _ref(frame: Frame) -> Any:
 
 
 def _parse(type_: type[Any], frame: Frame) -> Any:
-    if issubclass(type_, BaseModel):
+    if issubclass(getattr(type_, "__origin__", type_), BaseModel):  # a generic struct is an alias, not a class
         content = json.loads(frame)
         if type_.model_config.get("extra") == "forbid":
             content.pop("ref", None)

@@ -1,6 +1,7 @@
 """Channels that do not fit together, or were made wrongly: both places are named, and what to do."""
 
 import math
+import re
 from typing import Any, Literal
 
 import pytest
@@ -182,3 +183,54 @@ async def test_what_is_no_message_cannot_be_published() -> None:
 def test_a_guard_that_cannot_be_called(marker: Depends) -> None:
     chat = Channel("chat", dependencies=[marker])
     refused(chat, nothing, says="'message' is a Any")
+
+
+def guard() -> None:
+    """A dependency to guard with."""
+
+
+@pytest.mark.parametrize(
+    ("arguments", "says"),
+    [
+        ({"limits": 3}, "give Limits(…)"),
+        ({"state": 3}, "makes the state"),
+        ({"discriminator": 3}, "the name of a field"),
+        ({"discriminator": ""}, "the name of a field"),
+        ({"discriminator": "ref"}, "a key of the envelope"),
+        ({"subprotocols": [3]}, "each is a str"),
+        ({"allowed_origins": [3]}, "each is a str"),
+        ({"dependencies": Depends(guard)}, "give a list"),
+        ({"dependencies": [guard]}, "each is a Depends"),
+    ],
+)
+def test_wrong_arguments_of_a_channel(arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(says)) as caught:
+        Channel(**arguments)
+    assert __file__ in str(caught.value)
+
+
+@pytest.mark.parametrize(
+    ("channel", "arguments", "says"),
+    [
+        ("x", {}, "is no Channel"),
+        (Channel("child"), {"prefix": 3}, "is a string"),
+        (Channel("child"), {"tags": "abc"}, "give a list"),
+        (Channel("child"), {"dependencies": Depends(guard)}, "give a list"),
+    ],
+)
+def test_wrong_arguments_of_include(channel: Any, arguments: dict[str, Any], says: str) -> None:
+    with pytest.raises(ConfigurationError, match=re.escape(says)) as caught:
+        Channel("parent").include(channel, **arguments)
+    assert __file__ in str(caught.value)
+
+
+def test_two_error_handlers_for_one_exception_in_one_channel() -> None:
+    channel = Channel("chat")
+
+    @channel.on_error(ValueError)
+    async def first(error: ValueError) -> None: ...
+
+    @channel.on_error(ValueError)
+    async def second(error: ValueError) -> None: ...
+
+    refused(channel, first, second, says="keep one")

@@ -184,11 +184,16 @@ def test_wrong_markers() -> None:
         wrong(3)
 
 
-@pytest.mark.parametrize("wrong", [Depends(), Query(), len])
-def test_wrong_guards(wrong: Any) -> None:
+def test_a_guard_without_a_function() -> None:
     where = below()
-    chat = Channel("chat", dependencies=[wrong])
+    chat = Channel("chat", dependencies=[Depends()])
     refused(chat, where, says=("dependencies= of chat", "give Depends(a function)"))
+
+
+@pytest.mark.parametrize("wrong", [Query(), len])
+def test_wrong_guards(wrong: Any) -> None:
+    with pytest.raises(ConfigurationError, match="each is a Depends"):
+        Channel("chat", dependencies=[wrong])
 
 
 # -- hooks, middleware, error handlers --------------------------------------------------------------

@@ -83,7 +83,15 @@ class TestSize:
 
 
 class TestStrikes:
-    BAD = ("not json", "{}", '{"action": "nothing"}', '{"action": "say"}', "[]", b"\x00", '{"action": "say", "ref": []}')
+    BAD = (
+        "not json",
+        "{}",
+        '{"action": "nothing"}',
+        '{"action": "say"}',
+        "[]",
+        b"\x00",
+        '{"action": "say", "ref": []}',
+    )
 
     async def test_each_is_answered_until_there_are_too_many(self) -> None:
         channel = echo()  # 20 within 60 seconds

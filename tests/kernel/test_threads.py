@@ -54,7 +54,7 @@ async def test_at_most_so_many_at_once() -> None:
             await wire.accepted()
             wire.say({"action": "wait"})
         for _ in range(2):
-            assert await anyio.to_thread.run_sync(entered.acquire, True, 5)  # noqa: FBT003
+            assert await anyio.to_thread.run_sync(entered.acquire, True, 5)
         await anyio.wait_all_tasks_blocked()
         assert not entered.acquire(blocking=False)
         assert running == 2
