@@ -50,6 +50,11 @@ class ReadAhead:
         """Nothing is queued and nobody reads: the connection may read by itself."""
         return not self._queue and self._cancel is None
 
+    @property
+    def empty(self) -> bool:
+        """Nothing is queued."""
+        return not self._queue
+
     def start(self) -> None:
         """Read in the background, unless that is so already or the queue is full."""
         if self._cancel is None and not self._full():

@@ -363,7 +363,7 @@ class Connection(Scoped):
         return (
             self.state is State.OPEN
             and self.running is None
-            and self._ahead is None
+            and (self._ahead is None or self._ahead.empty)
             and self.outbox.busy is None
             and (self.inbox is None or self.inbox.idle)
         )
