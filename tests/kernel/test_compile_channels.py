@@ -203,7 +203,7 @@ def guard() -> None:
         ({"dependencies": [guard]}, "each is a Depends"),
     ],
 )
-def test_wrong_arguments_of_a_channel(arguments: dict[str, Any], says: str) -> None:
+def test_further_wrong_arguments_of_a_channel(arguments: dict[str, Any], says: str) -> None:
     with pytest.raises(ConfigurationError, match=re.escape(says)) as caught:
         Channel(**arguments)
     assert __file__ in str(caught.value)
