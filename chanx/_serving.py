@@ -38,7 +38,11 @@ async def serve(connection: Connection) -> None:
     roomy = connection.service.limits.max_size // 4  # so many characters fit, whatever they are
     while True:
         read = connection.read  # a call through the attribute would be looked up as a method, at five times the cost
-        event = await read()
+        try:
+            event = await read()
+        except Exception as error:  # noqa: BLE001 - a server that cannot be read from has lost the client
+            connection.broke(error)
+            return
         try:
             text: str = event["text"]
             if len(text) > roomy:

@@ -285,9 +285,9 @@ class Connection(Scoped):
             self._serving.deadline = min(self._serving.deadline, self.home.time() + self.service.limits.linger)
 
     def broke(self, error: Exception) -> None:
-        """The server could not send."""
+        """The server could not send, or could not be read from."""
         if self.state is State.OPEN and not isinstance(error, OSError):
-            logger.info("connection %s: sending failed: %r", self.id, error)
+            logger.info("connection %s broke: %r", self.id, error)
         self.gone({"code": 1006})
 
     def depart(self, code: int, reason: str = "") -> None:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import AsyncGenerator, Callable
-from typing import Annotated
+from typing import Annotated, Any
 
 import anyio
 import pytest
@@ -235,7 +235,7 @@ async def test_one_hook_that_raises_keeps_no_other_from_running(caplog: pytest.L
         await wire.end()
     assert seen == ["first", "second", "generator", "closed"]
     assert channel.stats().handler_errors == 3
-    told = [str(record.exc_info and record.exc_info[1]) for record in caplog.records if record.exc_info]
+    told = [str(record.exc_info[1]) for record in caplog.records if record.exc_info]
     assert told == ["first failed", "generator failed", "closing failed"]
 
 
@@ -267,3 +267,27 @@ async def test_it_can_still_publish_but_neither_send_nor_join() -> None:
         assert stays.frames == [{"action": "said", "text": "somebody left"}]
         assert leaves.frames == []
         assert raised == ["closed", "closed"]
+
+
+async def test_a_server_that_cannot_be_read_from_has_lost_the_client() -> None:
+    channel = Channel()
+    codes: list[int | None] = []
+
+    @channel.on_disconnect
+    async def leave(ctx: Context) -> None:
+        codes.append(ctx.close_code)
+
+    calls = iter(({"type": "websocket.connect"},))
+    sent: list[Any] = []
+
+    async def receive() -> Any:
+        for event in calls:
+            return event
+        raise LookupError("the server's own trouble")
+
+    async def send(event: Any) -> None:
+        sent.append(event["type"])
+
+    await channel({"type": "websocket", "headers": []}, receive, send)
+    assert codes == [1006]
+    assert sent == ["websocket.accept"]

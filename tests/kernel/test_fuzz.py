@@ -87,7 +87,9 @@ def prefixed() -> Channel:
 
 CHANNELS: list[Callable[[], Channel]] = [pydantic_only, msgspec_only, mixed, prefixed]
 
-TAGS = st.sampled_from(["post", "edit", "exact", "move", "stop", "m.move", "m.stop", "p.post", "p.", "m.", "ack", "error"])
+TAGS = st.sampled_from(
+    ["post", "edit", "exact", "move", "stop", "m.move", "m.stop", "p.post", "p.", "m.", "ack", "error"]
+)
 VALUES = st.recursive(
     st.none() | st.booleans() | st.integers() | st.floats() | st.text(),
     lambda inner: st.lists(inner, max_size=3) | st.dictionaries(st.text(max_size=4), inner, max_size=3),
@@ -164,7 +166,10 @@ def test_every_frame_is_answered(backend: str, make: Callable[[], Channel], fram
 
 
 REFS = st.one_of(st.text(min_size=1, max_size=64), st.integers())
-FIELDS = st.dictionaries(st.sampled_from(["text", "size", "x", "inner"]), VALUES, max_size=3)
+FINITE = st.none() | st.booleans() | st.integers() | st.floats(allow_nan=False, allow_infinity=False) | st.text()
+FIELDS = st.dictionaries(
+    st.sampled_from(["text", "size", "x", "inner"]), FINITE | st.lists(FINITE, max_size=3), max_size=3
+)
 
 
 async def _answered_once(channel: Channel, messages: list[tuple[Any, dict[str, Any], Any]]) -> None:
@@ -187,9 +192,13 @@ async def _answered_once(channel: Channel, messages: list[tuple[Any, dict[str, A
 @pytest.mark.parametrize("make", CHANNELS)
 @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(
-    messages=st.lists(st.tuples(TAGS | st.text(max_size=5), FIELDS, REFS), max_size=8, unique_by=lambda one: repr(one[2]))
+    messages=st.lists(
+        st.tuples(TAGS | st.text(max_size=5), FIELDS, REFS), max_size=8, unique_by=lambda one: repr(one[2])
+    )
 )
-def test_every_ref_is_answered_once(make: Callable[[], Channel], messages: list[tuple[Any, dict[str, Any], Any]]) -> None:
+def test_every_ref_is_answered_once(
+    make: Callable[[], Channel], messages: list[tuple[Any, dict[str, Any], Any]]
+) -> None:
     run("asyncio", _answered_once, make(), messages)
 
 

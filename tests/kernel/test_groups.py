@@ -175,6 +175,27 @@ async def test_events_are_handled_beside_a_suspended_message_handler(office: Off
         assert await client.receive(Said) == Said(text="waited")
 
 
+async def test_events_wait_until_the_connection_is_accepted(layer: GroupLayer) -> None:
+    channel = Channel(groups=layer)
+    log: list[str] = []
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("room")
+        await channel.emit(Hired(name="Ada"), group="room")
+        await anyio.wait_all_tasks_blocked()
+        log.append("entered")
+
+    @channel.event(Hired)
+    async def hired(event: Hired) -> Said:
+        log.append(event.name)
+        return Said(text=event.name)
+
+    async with connect(channel) as client:
+        assert await texts(client, 1) == ["Ada"]
+    assert log == ["entered", "Ada"]
+
+
 async def test_an_event_without_a_handler_is_skipped_and_counted(office: Office) -> None:
     async with office.connect("room") as one, office.connect("room") as two:
         await office.channel.emit(Fired(), group="room")

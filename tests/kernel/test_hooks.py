@@ -347,15 +347,13 @@ async def test_dependencies_of_the_connection_close_after_a_handler_failed(messa
         yield "r"
         log.append("closed")
 
-    Resource = Annotated[str, Depends(resource, scope="connection")]
-
     @channel.on(Boom)
-    async def boom(message: Boom, value: Resource) -> None:
+    async def boom(message: Boom, value: Annotated[str, Depends(resource, scope="connection")]) -> None:
         started.set()
         raise ValueError("boom")
 
     @channel.on(Wait)
-    async def wait(message: Wait, value: Resource) -> None:
+    async def wait(message: Wait, value: Annotated[str, Depends(resource, scope="connection")]) -> None:
         started.set()
         await anyio.sleep_forever()
 

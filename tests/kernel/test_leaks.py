@@ -128,7 +128,7 @@ async def idle() -> None:
     await anyio.wait_all_tasks_blocked()
     runtime = _runtime.current()
     with anyio.fail_after(5):
-        while runtime._ticking:  # pyright: ignore[reportPrivateUsage]
+        while runtime._ticking:  # noqa: ASYNC110 - a timer that nothing tells of  # pyright: ignore[reportPrivateUsage]
             await anyio.sleep(_runtime.TICK)
     await anyio.wait_all_tasks_blocked()
 

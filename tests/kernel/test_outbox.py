@@ -89,7 +89,7 @@ async def test_others_get_everything_while_one_is_slow() -> None:
         watch = clock.Stopwatch()
         for number in range(100):
             await channel.broadcast(Said(text=str(number)), group="room")
-            await quick.until(lambda sent=number: len(quick.frames) == sent + 1)
+            await quick.reached(frames=number + 1)
         assert [frame["text"] for frame in quick.frames] == [str(number) for number in range(100)]
         assert watch.seconds < 0.1
         assert quick.closed is None
@@ -151,10 +151,10 @@ async def test_a_send_that_is_only_slow_is_not_stuck() -> None:
         for number in range(5):
             slow.hold()
             slow.say({"action": "say", "text": str(number)})
-            await slow.until(lambda sent=number: len(slow.frames) == sent + 1)
+            await slow.reached(frames=number + 1)
             await anyio.sleep(15)
             slow.release()
-            await slow.until(lambda sent=number: slow.written == sent + 2)
+            await slow.reached(written=number + 2)
         assert slow.closed is None
     assert channel.stats().slow_closed == 0
 
@@ -200,7 +200,7 @@ async def test_no_room_within_send_timeout_closes_and_raises() -> None:
         await channel.emit(Hired(name="Ada"), group="room")
         watch = clock.Stopwatch()
         await ended.wait()
-        assert watch.seconds == pytest.approx(5, abs=0.2)
+        assert watch.seconds == pytest.approx(5, abs=0.02)  # before the frame in front of it counts as stuck
         slow.release()
         slow.leave()
         await slow.end()

@@ -133,7 +133,7 @@ async def test_request_returns_its_own_answer_and_leaves_the_rest(talk: Talk) ->
 
 
 async def test_an_exception_of_a_handler_surfaces(talk: Talk) -> None:
-    with pytest.raises(ValueError, match="boom"):
+    with pytest.raises(ValueError, match="boom"):  # noqa: PT012 - raised by the end of the block
         async with connect(talk.channel) as client:
             await client.send(Boom())
             await client.settled()
@@ -152,7 +152,7 @@ async def test_an_exception_of_a_hook_surfaces_when_the_block_ends() -> None:
 
 
 async def test_the_tests_own_failure_comes_first(talk: Talk) -> None:
-    with pytest.raises(KeyError, match="mine"):
+    with pytest.raises(KeyError, match="mine"):  # noqa: PT012 - raised by the end of the block
         async with connect(talk.channel) as client:
             await client.send(Boom())
             await client.settled()
@@ -226,8 +226,7 @@ async def test_closed_comes_after_the_last_frame(talk: Talk) -> None:
 async def test_a_request_that_is_answered_by_a_close(talk: Talk) -> None:
     async with connect(talk.channel) as client:
         with pytest.raises(Closed):
-            while True:
-                await client.request(Say(text="close"))
+            await client.request(Say(text="close"))
 
 
 async def test_settled_waits_for_every_connection_and_event(talk: Talk) -> None:

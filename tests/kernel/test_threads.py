@@ -60,7 +60,7 @@ async def test_at_most_so_many_at_once() -> None:
         assert running == 2
         release.set()
         for wire in wires:
-            await wire.until(lambda wire=wire: wire.frames)
+            await wire.reached(frames=1)
     assert most == 2
 
 

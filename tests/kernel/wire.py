@@ -116,6 +116,10 @@ class Wire:
             return
         raise AssertionError(f"waited in vain; sent: {self.sent}; taken: {self.taken}; ended: {self.ended}")
 
+    async def reached(self, *, frames: int = 0, written: int = 0) -> None:
+        """Wait until so many frames were sent, and so many events of any type let through."""
+        await self.until(lambda: len(self.frames) >= frames and self.written >= written)
+
     async def accepted(self) -> None:
         """Wait for the accept."""
         await self.until(lambda: "accept" in self.kinds)
@@ -219,6 +223,7 @@ async def serve(
     scope = websocket_scope(headers=headers, denial=denial, subprotocols=subprotocols, extra=extra)
     wire = Wire(app, scope, patience)
     failure: Exception | None = None
+    ended = False
     async with anyio.create_task_group() as tasks:
         tasks.start_soon(wire.run)
         try:
