@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import contextlib
 import http
 import json
 import logging
@@ -14,7 +13,7 @@ from starlette.exceptions import HTTPException
 
 from chanx import _lifecycle
 from chanx._outbox import short_reason
-from chanx.exceptions import Reject
+from chanx.exceptions import ConnectionClosed, Reject
 
 if TYPE_CHECKING:
     from chanx.connection import Connection
@@ -64,15 +63,18 @@ async def open_socket(connection: Connection) -> bool:
             raise Reject(403, "this origin is not allowed")
         connection.subprotocol = subprotocol(connection.scope, service.subprotocols)
         connection.ctx = connection.context(0)
-        if plan.eager or plan.hooks:
+        if plan.slots or plan.hooks:
             await _lifecycle.enter(connection)
     except HTTPException as refusal:
         await refuse(connection, refusal)
         return False
-    except Exception as error:  # noqa: BLE001 - a broken hook refuses its connection, not the server
-        connection.report("the handshake", error)
-        await refuse(connection, Reject(500, "internal error"))
-        return False
+    except BaseException as error:  # noqa: BLE001 - a broken hook refuses its connection, not the server
+        failure = connection.home.ordinary(error)
+        # a hook that closes, and then stumbles over that, wanted the client to see the close
+        if not (connection.closing and isinstance(failure, ConnectionClosed)):
+            connection.report("the handshake", failure)
+            await refuse(connection, Reject(500, "internal error"))
+            return False
     try:
         await connection.outbox.send({"type": "websocket.accept", "subprotocol": connection.subprotocol, "headers": []})
     except Exception as error:  # noqa: BLE001 - the client left during the handshake
@@ -93,18 +95,20 @@ async def refuse(connection: Connection, refusal: HTTPException) -> None:
     status, detail, scope, send = refusal.status_code, str(refusal.detail), connection.scope, connection.outbox.send
     connection.depart(4000 + status, detail)
     close = {"type": "websocket.close", "code": 4000 + status, "reason": short_reason(detail)}
-    with contextlib.suppress(OSError):  # the client is gone already
+    try:
         if connection.service.refuse == "close":
             await send({"type": "websocket.accept"})
             await send(close)
         elif "websocket.http.response" in (scope.get("extensions") or {}):
             body = json.dumps({"detail": refusal.detail}, default=str).encode()  # FastAPI's may be any JSON
             headers = {"content-type": "application/json", "content-length": str(len(body)), **(refusal.headers or {})}
-            fields = [(name.lower().encode("latin-1"), value.encode("latin-1")) for name, value in headers.items()]
+            fields = [(_bytes(name.lower()), _bytes(value)) for name, value in headers.items()]
             await send({"type": "websocket.http.response.start", "status": status, "headers": fields})
             await send({"type": "websocket.http.response.body", "body": body})
         else:
             await send(close)
+    except Exception as error:  # noqa: BLE001 - the client is gone; servers tell it in many ways
+        connection.broke(error)
 
 
 async def upgrade_required(send: Any) -> None:
@@ -118,6 +122,14 @@ async def upgrade_required(send: Any) -> None:
     ]
     await send({"type": "http.response.start", "status": http.HTTPStatus.UPGRADE_REQUIRED.value, "headers": headers})
     await send({"type": "http.response.body", "body": body})
+
+
+def _bytes(text: str) -> bytes:
+    """A header's name or value; what Latin-1 has not goes out as UTF-8 (RFC 9110, section 5.5)."""
+    try:
+        return text.encode("latin-1")
+    except UnicodeEncodeError:
+        return text.encode()
 
 
 def _same_host(origin: str, host: str) -> bool:

@@ -54,6 +54,8 @@ async def enter(connection: Connection) -> None:
     if len(plan.eager) < len(plan.slots):
         connection.endings.append(("closing a dependency", connection.close_late, None))
     for hooks in plan.hooks:
+        if connection.closing:  # an earlier one closes the connection as soon as it is accepted
+            break
         await _connect(connection, hooks)
     connection.deadline = math.inf
 
@@ -105,16 +107,17 @@ async def leave(connection: Connection) -> BaseException | None:
 
 def _sorted_out(connection: Connection, where: str, error: BaseException) -> BaseException | None:
     """Report what failed in an ending; returns what must go on, such as a cancellation."""
-    if isinstance(error, Exception):
-        connection.report(where, error)
-        return None
-    if isinstance(error, BaseExceptionGroup):
+    if isinstance(error, BaseExceptionGroup) and not isinstance(error, Exception):
         group = cast(BaseExceptionGroup[BaseException], error)
         failed = group.subgroup(Exception)
         if isinstance(failed, Exception):
             connection.report(where, failed)
         return group.subgroup(lambda one: not isinstance(one, (Exception, BaseExceptionGroup)))
-    return error
+    try:
+        connection.report(where, connection.home.ordinary(error))
+    except BaseException as cancelled:  # noqa: BLE001 - goes on when all endings have had their turn
+        return cancelled
+    return None
 
 
 async def _in_time(connection: Connection, step: Awaitable[Any]) -> Any:

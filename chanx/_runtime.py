@@ -69,6 +69,13 @@ class Runtime(ABC):
         """The loop's clock, in seconds; the one that deadlines are counted by."""
 
     @abstractmethod
+    def ordinary(self, error: BaseException) -> Exception:
+        """What a user's function raised, as an error of its own; raises what is a cancellation from outside.
+
+        On asyncio a function that awaits a task which somebody cancelled raises `CancelledError` as well.
+        """
+
+    @abstractmethod
     async def raise_unless_over(self, error: BaseException) -> None:
         """Raise what ended a connection, unless it is a cancellation by a scope that is over by now.
 
@@ -162,6 +169,16 @@ class AsyncioRuntime(Runtime):
     def time(self) -> float:
         return self._loop.time()
 
+    def ordinary(self, error: BaseException) -> Exception:
+        if isinstance(error, Exception):
+            return error
+        task = asyncio.current_task()
+        if isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling():
+            stray = RuntimeError("it awaited something that was cancelled")
+            stray.__cause__ = error
+            return stray
+        raise error
+
     async def raise_unless_over(self, error: BaseException) -> None:
         task = asyncio.current_task()
         if not isinstance(error, asyncio.CancelledError) or (task is not None and task.cancelling()):
@@ -202,6 +219,11 @@ class TrioRuntime(Runtime):
         job = _Job(function, args)
         self._trio.spawn_system_task(job.run, context=context.copy())
         return job.cancel
+
+    def ordinary(self, error: BaseException) -> Exception:
+        if isinstance(error, Exception):
+            return error
+        raise error
 
     async def raise_unless_over(self, error: BaseException) -> None:
         if not isinstance(error, self._cancelled):

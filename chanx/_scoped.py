@@ -3,6 +3,8 @@
 from __future__ import annotations
 
 import contextlib
+import contextvars
+import logging
 import math
 from collections.abc import AsyncGenerator, Callable
 from functools import partial
@@ -13,6 +15,7 @@ import anyio.to_thread
 from starlette.requests import HTTPConnection
 
 from chanx import _lifecycle
+from chanx._late import Late
 from chanx._values import MISSING
 from chanx.context import Context
 
@@ -21,6 +24,8 @@ if TYPE_CHECKING:
     from chanx._runtime import Runtime
     from chanx._service import Service
     from chanx.connection import Connection
+
+logger = logging.getLogger("chanx")
 
 
 class Scoped:
@@ -34,16 +39,17 @@ class Scoped:
         entered: set by the call of a hook just before the hook itself runs.
         entering: the eager dependencies are being made.
         deadline: when the handshake must be over, on the loop's clock.
-        late: holds the generator dependencies of included channels.
+        late: the generator dependencies of included channels that were entered.
     """
 
     __slots__ = (
         *("_cancellable", "_contexts", "_http", "_lock", "ctx", "deadline", "entered", "entering", "late"),
-        *("home", "http", "left", "plan", "scope", "service", "values"),
+        *("home", "http", "id", "left", "plan", "scope", "service", "values"),
     )
 
     ctx: Context[Any]
     home: Runtime
+    id: str
 
     def __init__(self, service: Service, scope: Any) -> None:
         self.service = service
@@ -54,7 +60,7 @@ class Scoped:
         self.left = False
         self.entering = False
         self.deadline = math.inf
-        self.late = contextlib.AsyncExitStack()
+        self.late: list[Late] = []
         self._contexts: dict[int, Context[Any]] = {}
         self._cancellable: set[anyio.CancelScope] = set()
         self._lock: anyio.Lock | None = None
@@ -81,11 +87,18 @@ class Scoped:
             where = "closing a dependency"
             connection = cast("Connection", self)
             return await _lifecycle.begin(connection, where, manager.__aenter__(), _lifecycle.closing(manager))
-        return await self.late.enter_async_context(manager)
+        late = Late(manager)
+        value = await late.enter(self.home, contextvars.copy_context())
+        self.late.append(late)
+        return value
 
     async def close_late(self) -> None:
         """Close the generator dependencies of included channels, which were entered at their first use."""
-        await self.late.aclose()
+        while self.late:
+            try:
+                await self.late.pop().close()
+            except Exception as error:  # noqa: BLE001 - each must get its turn
+                self.report("closing a dependency", error)
 
     async def resolve(self, index: int) -> Any:
         """A connection-scoped value of an included channel, at its first use. A refusal is not remembered."""
@@ -133,3 +146,11 @@ class Scoped:
                     raise
         else:
             await self.in_thread(manager.__exit__, None, None, None)
+
+    def report(self, where: str, error: Exception) -> None:
+        """Log what a user's function raised; a test client hears of it too."""
+        self.service.counters.handler_errors += 1
+        logger.error("%s raised; connection %s", where, self.id, exc_info=error)
+        listener = self.scope.get("chanx.report")
+        if listener is not None:
+            listener(error)

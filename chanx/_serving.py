@@ -43,13 +43,15 @@ async def serve(connection: Connection) -> None:
         except Exception as error:  # noqa: BLE001 - a server that cannot be read from has lost the client
             connection.broke(error)
             return
+        if connection.closing:  # what arrives after the server has closed is not handled
+            return
         try:
             text: str = event["text"]
             if len(text) > roomy:
                 raise TypeError
         except (KeyError, TypeError):  # no text, or too much of it
             if not await _acceptable(connection, event):
-                if connection.closing or event["type"] != "websocket.receive":
+                if event["type"] != "websocket.receive":
                     return
                 continue
             text = event["text"]
@@ -81,8 +83,9 @@ async def serve(connection: Connection) -> None:
                     connection.running = None
                     continue
                 answer = encode(result).decode()
-            except Exception as error:  # noqa: BLE001 - a handler may raise anything
-                await _failed(connection, section.handlers[message.__class__], error, "")  # type: ignore[union-attr]
+            except BaseException as error:  # noqa: BLE001 - a handler may raise anything
+                handler = section.handlers[message.__class__]  # type: ignore[union-attr]
+                await _failed(connection, handler, connection.home.ordinary(error), "")
                 connection.running = None
                 continue
         if outbox.writing is None:
@@ -115,13 +118,14 @@ async def handle_event(connection: Connection, event: Event, body: str) -> None:
         await _answer(connection, await handler.run(message, connection), "")
     except ConnectionClosed:
         return
-    except Exception as error:  # noqa: BLE001 - a handler may raise anything
-        frames = await _recovered(connection, handler, error, "")
-        if frames is None and isinstance(error, HTTPException):
+    except BaseException as raised:  # noqa: BLE001 - a handler may raise anything
+        failure = connection.home.ordinary(raised)
+        frames = await _recovered(connection, handler, failure, "")
+        if frames is None and isinstance(failure, HTTPException):
             counters.events_skipped += 1  # its guards hold the event back from this client, who asked for nothing
-            logger.debug("%s refused an event for connection %s: %s", handler.where, connection.id, error.detail)
+            logger.debug("%s refused an event for connection %s: %s", handler.where, connection.id, failure.detail)
         elif frames is None:
-            connection.report(handler.where, error)
+            connection.report(handler.where, failure)
         with contextlib.suppress(ConnectionClosed):
             for frame in frames or ():
                 await connection.send_text(frame)
@@ -156,8 +160,8 @@ async def _long_way(connection: Connection, text: str) -> None:
     connection.watch()
     try:
         await _answer(connection, await handler.run(message, connection), ref)
-    except Exception as error:  # noqa: BLE001 - a handler may raise anything
-        await _failed(connection, handler, error, ref)
+    except BaseException as error:  # noqa: BLE001 - a handler may raise anything
+        await _failed(connection, handler, connection.home.ordinary(error), ref)
     connection.running = None
 
 
@@ -211,7 +215,7 @@ async def _recovered(connection: Connection, handler: Handler, error: Exception,
                 return _dispatch.answer(connection.plan, await recover(error, connection), ref)
             except ConnectionClosed:
                 return []
-            except Exception as second:  # noqa: BLE001 - then the message fails as without it
-                connection.report(f"the error handler of {handler.where}", second)
+            except BaseException as second:  # noqa: BLE001 - then the message fails as without it
+                connection.report(f"the error handler of {handler.where}", connection.home.ordinary(second))
                 return None
     return None

@@ -56,7 +56,7 @@ class Connection(Scoped):
     __slots__ = (
         *("_ahead", "_context", "inbox", "_receive", "_seen", "_seen_writing", "_serving"),
         *("_strikes", "_strikes_since", "_stuck", "close_code", "close_reason", "closing", "endings"),
-        *("groups", "id", "left_groups", "outbox", "read", "running", "state", "subprotocol", "watched"),
+        *("groups", "left_groups", "outbox", "read", "running", "state", "subprotocol", "watched"),
     )
 
     def __init__(self, service: Service, scope: Any, receive: Any, send: Any) -> None:
@@ -282,12 +282,16 @@ class Connection(Scoped):
             self.outbox.shut()
         self.cancel_waiting()
         if self._handling:
-            self._serving.deadline = min(self._serving.deadline, self.home.time() + self.service.limits.linger)
+            self._linger()
+
+    def _linger(self) -> None:
+        self._serving.deadline = min(self._serving.deadline, self.home.time() + self.service.limits.linger)
 
     def broke(self, error: Exception) -> None:
         """The server could not send, or could not be read from."""
         if self.state is State.OPEN and not isinstance(error, OSError):
             logger.info("connection %s broke: %r", self.id, error)
+        self._linger()  # also without a handler: the server may never say that the client has left
         self.gone({"code": 1006})
 
     def depart(self, code: int, reason: str = "") -> None:
@@ -348,14 +352,8 @@ class Connection(Scoped):
         self._stuck = None
         if self.outbox.writing is writing:
             self._overloaded("a frame could not be written in time")
-
-    def report(self, where: str, error: Exception) -> None:
-        """Log what a user's function raised; a test client hears of it too."""
-        self.service.counters.handler_errors += 1
-        logger.error("%s raised; connection %s", where, self.id, exc_info=error)
-        listener = self.scope.get("chanx.report")
-        if listener is not None:
-            listener(error)
+        elif self.outbox.busy is not None:
+            self.watch()  # a later frame is under way; it gets its own time
 
     @property
     def idle(self) -> bool:

@@ -25,7 +25,7 @@ LINES: dict[int, tuple[str, ...]] = {
     2: ("_signature", "_values", "_inject", "_compile", "_dispatch", "_plan", "_source"),
     3: (
         *("codecs", "groups", "connection", "context"),
-        *("_ahead", "_handshake", "_inbox", "_lifecycle", "_outbox"),
+        *("_ahead", "_handshake", "_inbox", "_late", "_lifecycle", "_outbox"),
         *("_publish", "_runtime", "_scoped", "_service", "_serving"),
     ),
     4: ("router", "_registry", "__init__"),

@@ -1,0 +1,263 @@
+"""What a review found by trying: each of these once took a connection down, or kept it up in silence."""
+
+from __future__ import annotations
+
+import asyncio
+import logging
+from collections.abc import AsyncGenerator
+from typing import Annotated, Any
+
+import anyio
+import pytest
+
+from chanx import Channel, Context, Depends, Limits, Reject
+from chanx.testing import connect
+from tests.kernel import clock
+from tests.kernel.messages import Boom, Hired, Said, Say, Wait
+from tests.kernel.wire import serve
+
+only_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
+in_virtual_time = pytest.mark.parametrize("anyio_backend", [clock.backend("asyncio"), clock.backend("trio")], ids=str)
+
+
+@only_asyncio
+async def test_a_handler_that_awaits_something_cancelled_is_answered_as_any_error(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    channel = Channel()
+
+    @channel.on(Boom)
+    async def boom(message: Boom) -> None:
+        future: asyncio.Future[None] = asyncio.get_running_loop().create_future()
+        future.cancel()
+        await future
+
+    @channel.on(Say)
+    async def say(message: Say) -> Said:
+        return Said(text=message.text)
+
+    with caplog.at_level(logging.ERROR, "chanx"):
+        async with connect(channel, raise_app_exceptions=False) as client:
+            await client.send(Boom())
+            assert (await client.receive())["payload"]["code"] == "internal_error"
+            assert (await client.request(Boom()))["payload"]["code"] == "internal_error"
+            assert (await client.request(Say(text="still here"), Said)).text == "still here"
+    assert channel.stats().handler_errors == 2
+    assert "was cancelled" in caplog.text
+
+
+@only_asyncio
+async def test_events_behind_one_whose_handler_awaits_something_cancelled_are_handled() -> None:
+    channel = Channel()
+    seen: list[str] = []
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("staff")
+
+    @channel.event(Hired)
+    async def hired(event: Hired) -> None:
+        seen.append(event.name)
+        if event.name == "first":
+            raise asyncio.CancelledError
+
+    async with connect(channel, raise_app_exceptions=False) as client:
+        for name in ("first", "second", "third"):
+            await channel.emit(Hired(name=name), group="staff")
+        await client.settled()
+    assert seen == ["first", "second", "third"]
+    assert channel.stats().handler_errors == 1
+
+
+@only_asyncio
+async def test_a_hook_that_awaits_something_cancelled_refuses_its_connection() -> None:
+    channel = Channel()
+
+    @channel.on_connect
+    async def enter() -> None:
+        raise asyncio.CancelledError
+
+    async with serve(channel) as wire:
+        await wire.end()
+    assert wire.sent[0]["status"] == 500
+    assert wire.error is None
+
+
+@in_virtual_time
+async def test_a_connection_that_cannot_be_written_to_ends_also_while_its_client_stays() -> None:
+    """As where a middleware bounds `send`, and `receive` knows nothing of it."""
+    channel = Channel()
+    left = anyio.Event()
+
+    @channel.on(Say)
+    async def say(message: Say) -> Said:
+        return Said(text=message.text)
+
+    @channel.on_disconnect
+    async def leave() -> None:
+        left.set()
+
+    async def bounded(scope: Any, receive: Any, send: Any) -> None:
+        async def broken(event: Any) -> None:
+            if event["type"] == "websocket.send":
+                raise TimeoutError
+            await send(event)
+
+        await channel(scope, receive, broken)
+
+    async with serve(bounded, patience=1000) as wire:
+        await wire.accepted()
+        wire.say({"action": "say", "text": "into the void"})
+        watch = clock.Stopwatch()
+        await wire.end()
+        assert watch.seconds == pytest.approx(Limits().linger, abs=0.3)
+    assert left.is_set()
+    assert wire.error is None
+
+
+async def test_an_included_channels_dependency_may_hold_a_task_group() -> None:
+    log: list[str] = []
+
+    async def background() -> AsyncGenerator[str, None]:
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(anyio.sleep_forever)
+            with anyio.CancelScope():
+                yield "value"
+            tasks.cancel_scope.cancel()
+        log.append("closed")
+
+    child = Channel("child")
+
+    @child.on(Say)
+    async def say(message: Say, value: Annotated[str, Depends(background, scope="connection")]) -> Said:
+        return Said(text=value)
+
+    @child.on_disconnect
+    async def leave() -> None:
+        log.append("left")
+
+    parent = Channel("parent")
+    parent.include(child)
+    async with connect(parent) as client:
+        assert (await client.request(Say(text="x"), Said)).text == "value"
+        assert (await client.request(Say(text="x"), Said)).text == "value"
+    assert log == ["left", "closed"]
+    assert parent.stats().handler_errors == 0
+
+
+async def test_an_included_channels_dependency_that_fails_at_either_end() -> None:
+    fail = ["enter", "leave"]
+
+    async def fragile() -> AsyncGenerator[str, None]:
+        if fail.pop(0) == "enter":
+            raise LookupError("at the beginning")
+        yield "value"
+        raise LookupError("at the end")
+
+    child = Channel("child")
+
+    @child.on(Say)
+    async def say(message: Say, value: Annotated[str, Depends(fragile, scope="connection")]) -> Said:
+        return Said(text=value)
+
+    parent = Channel("parent")
+    parent.include(child)
+    async with connect(parent, raise_app_exceptions=False) as client:
+        assert (await client.request(Say(text="x")))["payload"]["code"] == "internal_error"
+        assert (await client.request(Say(text="x"), Said)).text == "value"
+        await client.close()
+        assert [str(error) for error in client.errors] == ["at the beginning", "at the end"]
+
+
+async def test_a_frame_that_arrives_after_the_server_has_closed_is_not_handled() -> None:
+    channel = Channel()
+    handled: list[str] = []
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("staff")
+
+    @channel.event(Hired)
+    async def hired(event: Hired, ctx: Context) -> None:
+        await ctx.close(4000, "enough")
+
+    @channel.on(Say)
+    async def say(message: Say) -> None:
+        handled.append(message.text)
+
+    async with serve(channel) as wire:
+        await wire.accepted()
+        await wire.until(lambda: wire.listening)
+        await channel.emit(Hired(name="Ada"), group="staff")
+        await wire.until(lambda: wire.closed)
+        wire.say({"action": "say", "text": "too late"})
+        await wire.end()
+    assert handled == []
+
+
+@in_virtual_time
+async def test_a_send_that_sticks_after_a_slow_one_is_noticed() -> None:
+    channel = Channel(limits=Limits(send_timeout=1))
+
+    @channel.on(Wait)
+    async def wait(message: Wait, ctx: Context) -> None:
+        await ctx.broadcast(Said(text="one"), connection=ctx.id)
+        await ctx.broadcast(Said(text="two"), connection=ctx.id)
+
+    async with serve(channel, patience=1000) as wire:
+        await wire.accepted()
+        wire.hold()
+        wire.say({"action": "wait"})
+        await wire.until(lambda: wire.taken == 2)
+        watch = clock.Stopwatch()
+        await anyio.sleep(0.5)  # virtual: the first is slow, the second sticks
+        wire.release()
+        wire.hold()
+        await wire.end()
+        assert watch.seconds < 10
+    assert channel.stats().slow_closed == 1
+
+
+@pytest.mark.parametrize("form", ["http", "close"])
+async def test_a_refusal_that_the_server_cannot_send_goes_no_further(form: Any) -> None:
+    channel = Channel(refuse=form)
+
+    @channel.on_connect
+    async def enter() -> None:
+        raise Reject(401, "no", headers={"x-reason": "Ж"})
+
+    async def vanished(scope: Any, receive: Any, send: Any) -> None:
+        async def broken(event: Any) -> None:
+            raise AttributeError("as some servers do when the client has vanished")
+
+        await channel(scope, receive, broken)
+
+    async with serve(vanished) as wire:
+        await wire.end()
+    assert wire.error is None
+    assert channel.stats().connections == 0
+    async with serve(channel) as wire:
+        await wire.end()
+    assert wire.error is None
+    assert len(wire.sent) == 2
+
+
+async def test_a_close_in_on_connect_is_what_the_client_sees() -> None:
+    child, channel = Channel("child"), Channel()
+    ran: list[str] = []
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.close(4001, "not today")
+        await ctx.join("room")  # raises ConnectionClosed
+
+    @child.on_connect
+    async def never() -> None:
+        ran.append("child")
+
+    channel.include(child)
+    async with serve(channel) as wire:
+        await wire.end()
+    assert wire.closed == (4001, "not today")
+    assert ran == []
+    assert channel.stats().handler_errors == 0
