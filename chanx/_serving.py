@@ -43,8 +43,6 @@ async def serve(connection: Connection) -> None:
         except Exception as error:  # noqa: BLE001 - a server that cannot be read from has lost the client
             connection.broke(error)
             return
-        if connection.closing:  # what arrives after the server has closed is not handled
-            return
         try:
             text: str = event["text"]
             if len(text) > roomy:
@@ -70,6 +68,8 @@ async def serve(connection: Connection) -> None:
         else:
             connection.running = message
             if not connection.watched:
+                if connection.closing:  # what arrives after the server has closed is not handled
+                    return
                 connection.watch()
             try:
                 result = await run(message, connection)
@@ -155,6 +155,8 @@ async def _long_way(connection: Connection, text: str) -> None:
         handler, message, ref = _dispatch.read(connection.plan, text)
     except BadFrame as bad:
         await _refuse(connection, bad.frame)
+        return
+    if connection.closing:
         return
     connection.running = message
     connection.watch()

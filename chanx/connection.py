@@ -215,6 +215,7 @@ class Connection(Scoped):
         if self.closing or self.outbox.closed:
             return 0
         self.closing = True
+        self.watched = False
         self.read = _read_nothing
         dropped = self.outbox.close(code, reason, now=now)
         self.depart(code, reason)
@@ -326,7 +327,7 @@ class Connection(Scoped):
     def watch(self) -> None:
         """Have the runtime look at this connection while it is busy."""
         if not self.watched:
-            self.watched = True
+            self.watched = not self.closing  # never set while closing: `serve` then looks at that too
             self.home.watch(self)
 
     def tick(self) -> bool:
@@ -345,7 +346,7 @@ class Connection(Scoped):
             again = True
         elif self._stuck is None:
             self._stuck = self.home.later(self.service.limits.send_timeout, partial(self._check_stuck, writing))
-        self.watched = again
+        self.watched = again and not self.closing
         return again
 
     def _check_stuck(self, writing: str) -> None:
