@@ -267,7 +267,16 @@ def _text(args: Args, values: Mapping[Node, str], state: int | None) -> str:
 def _function(parameters: str, lines: list[str], names: dict[str, Any], filename: str) -> Callable[..., Any]:
     if any("s.enter_async_context" in line for line in lines if not line.startswith("return")):
         names["Stack"] = contextlib.AsyncExitStack
-        lines = ["async with Stack() as s:", *(f"    {line}" for line in lines)]
+        # a generator that catches what the handler raised and goes on does not hide it
+        lines = [
+            "async with Stack() as s:",
+            "    try:",
+            *(f"        {line}" for line in lines),
+            "    except BaseException as error:",
+            "        raised = error",
+            "        raise",
+            "raise raised",
+        ]
     source = f"async def call({parameters}):\n" + "".join(f"    {line}\n" for line in lines)
     exec(compile(source, filename, "exec"), names)  # noqa: S102
     return names["call"]  # type: ignore[no-any-return]

@@ -80,15 +80,20 @@ async def begin(
 
 
 async def leave(connection: Connection) -> BaseException | None:
-    """Run what ends the connection, for at most `Limits.cleanup`; returns a cancellation that came up."""
-    deadline = connection.home.time() + connection.service.limits.cleanup
+    """Run what ends the connection; returns a cancellation that came up.
+
+    All of it has `Limits.cleanup`; what has its turn after that still gets a tenth of it.
+    """
+    cleanup = connection.service.limits.cleanup
+    deadline = connection.home.time() + cleanup
     cancelled: BaseException | None = None
     while connection.endings:
         where, ending, scope = connection.endings.pop()
         if scope is None:
             scope = anyio.CancelScope()
             scope.__enter__()
-        scope.shield, scope.deadline = True, deadline
+        # one that hangs does not take the time of those after it altogether
+        scope.shield, scope.deadline = True, max(deadline, connection.home.time() + cleanup / 10)
         error: BaseException | None = None
         try:
             await ending()

@@ -36,7 +36,8 @@ class Limits:
         send_timeout: how long one frame may take to be written, or may wait for room; then 1013.
         connect_timeout: how long dependencies and `on_connect` may take before the connection is refused.
         linger: how long what a client had sent before it left may still be handled.
-        cleanup: how long `on_disconnect` and closing dependencies may take, shielded from cancellation.
+        cleanup: how long `on_disconnect` and closing dependencies may take, shielded from cancellation; a
+            function whose turn comes after that still gets a tenth of it.
         threads: plain `def` functions of one channel that may run at once, per event loop.
     """
 

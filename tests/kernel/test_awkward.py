@@ -261,3 +261,47 @@ async def test_a_close_in_on_connect_is_what_the_client_sees() -> None:
     assert wire.closed == (4001, "not today")
     assert ran == []
     assert channel.stats().handler_errors == 0
+
+
+async def test_a_dependency_that_catches_does_not_hide_what_the_handler_raised() -> None:
+    log: list[str] = []
+
+    async def transaction() -> AsyncGenerator[str, None]:
+        try:
+            yield "open"
+            log.append("committed")
+        except ValueError:
+            log.append("rolled back")
+
+    channel = Channel()
+
+    @channel.on(Boom)
+    async def boom(message: Boom, opened: Annotated[str, Depends(transaction)]) -> None:
+        raise ValueError("the handler's own")
+
+    async with connect(channel, raise_app_exceptions=False) as client:
+        assert (await client.request(Boom()))["payload"]["code"] == "internal_error"
+        assert [str(error) for error in client.errors] == ["the handler's own"]
+    assert log == ["rolled back"]
+
+
+@in_virtual_time
+async def test_a_hook_that_hangs_leaves_some_time_to_those_after_it() -> None:
+    child, channel = Channel("child"), Channel()
+    log: list[str] = []
+
+    @channel.on_disconnect
+    async def leave() -> None:
+        await anyio.sleep(0.2)
+        log.append("left")
+
+    @child.on_disconnect
+    async def hang() -> None:
+        await anyio.sleep_forever()
+
+    channel.include(child)
+    async with serve(channel, patience=1000) as wire:
+        await wire.accepted()
+        wire.leave()
+        await wire.end()
+    assert log == ["left"]
