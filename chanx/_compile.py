@@ -94,6 +94,8 @@ class _Compiler:
         own: dict[type[BaseException], Registration] = {}
         for registration, state in unit.errors:  # the parents' come first, and are replaced by the channel's own
             signature = self.signature(registration)
+            if signature.mode in ("asyncgen", "gen"):
+                raise ConfigurationError(f"{registration.where} is a generator; return what answers the error")
             self.check_returns(registration, signature)
             run = self.graph.call(signature, (), state, eager=False)
             for cls in _exception_types(registration, signature):

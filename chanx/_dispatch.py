@@ -7,7 +7,6 @@ else (a `ref`, two families, a prefix, a mistake) takes the longer way through a
 from __future__ import annotations
 
 import contextlib
-import logging
 from collections.abc import Iterable
 from typing import Any, cast
 
@@ -18,7 +17,8 @@ from chanx.codecs.protocol import Codec
 from chanx.exceptions import ConfigurationError
 from chanx.types import CONTROL_ACTIONS, RESERVED_KEYS, place
 
-logger = logging.getLogger("chanx")
+#: So many classes of messages are remembered; more are encoded all the same, with more work.
+MAX_ENCODERS = 1000
 
 #: A ref of 64 characters is at most this long in JSON, each character escaped as a pair of surrogates.
 _REF_TEXT = 64 * 12 + 2
@@ -34,11 +34,13 @@ class BadFrame(Exception):
 
     Attributes:
         frame: the error frame that answers it.
+        fault: what a validator of the application raised; None where the client is to blame.
     """
 
-    def __init__(self, frame: str) -> None:
+    def __init__(self, frame: str, fault: Exception | None = None) -> None:
         super().__init__(frame)
         self.frame = frame
+        self.fault = fault
 
 
 def make_peek(discriminator: str) -> Any:
@@ -78,14 +80,17 @@ def read(plan: Plan, text: str) -> tuple[Handler, Any, str]:
 
 
 def explain(plan: Plan, section: Section, text: str, error: Exception, ref: str = "") -> str:
-    """The error frame for a text at which a validator raised."""
+    """The error frame for a text at which a validator raised.
+
+    Raises:
+        BadFrame: it is the validator that is broken.
+    """
     finding = section.explain(error, section.tags)
     if finding is None:
         if isinstance(error, RecursionError):
             return error_frame(plan, "malformed_json", "the frame is nested too deeply", None, ref)
         # a validator of the user's own is broken; the text of its error may hold what clients must not see
-        logger.error("a validator of the channel raised", exc_info=error)
-        return error_frame(plan, "internal_error", "the server could not read this message", None, ref)
+        raise BadFrame(error_frame(plan, "internal_error", "the server could not read this message", None, ref), error)
     malformed, detail, errors = finding
     if malformed:
         return error_frame(plan, "malformed_json", detail, None, ref)
@@ -161,7 +166,9 @@ def encode(plan: Plan, message: Any) -> str:
                 f"return or send a pydantic model or msgspec.Struct with a literal {plan.discriminator!r}"
             )
         check_message(codec, cls, plan.discriminator, plan.envelope)
-        encoder = plan.encoders[cls] = codec.encoder(cls)
+        encoder = codec.encoder(cls)
+        if len(plan.encoders) < MAX_ENCODERS:  # classes that are made on the fly are not kept for ever
+            plan.encoders[cls] = encoder
     return encoder(message).decode()
 
 

@@ -70,6 +70,9 @@ async def open_socket(connection: Connection) -> bool:
         return False
     except BaseException as error:  # noqa: BLE001 - a broken hook refuses its connection, not the server
         failure = connection.home.ordinary(error)
+        if isinstance(failure, HTTPException):
+            await refuse(connection, failure)
+            return False
         # a hook that closes, and then stumbles over that, wanted the client to see the close
         if not (connection.closing and isinstance(failure, ConnectionClosed)):
             connection.report("the handshake", failure)
@@ -92,7 +95,8 @@ async def refuse(connection: Connection, refusal: HTTPException) -> None:
     the server's own 403 where it has not.
     """
     connection.service.counters.refused += 1
-    status, detail, scope, send = refusal.status_code, str(refusal.detail), connection.scope, connection.outbox.send
+    status = refusal.status_code if 400 <= refusal.status_code <= 599 else 500
+    detail, scope, send = str(refusal.detail), connection.scope, connection.outbox.send
     connection.depart(4000 + status, detail)
     close = {"type": "websocket.close", "code": 4000 + status, "reason": short_reason(detail)}
     try:
@@ -101,8 +105,9 @@ async def refuse(connection: Connection, refusal: HTTPException) -> None:
             await send(close)
         elif "websocket.http.response" in (scope.get("extensions") or {}):
             body = json.dumps({"detail": refusal.detail}, default=str).encode()  # FastAPI's may be any JSON
-            headers = {"content-type": "application/json", "content-length": str(len(body)), **(refusal.headers or {})}
-            fields = [(_bytes(name.lower()), _bytes(value)) for name, value in headers.items()]
+            given = {name.lower(): value for name, value in (refusal.headers or {}).items()}
+            headers = {"content-type": "application/json", **given, "content-length": str(len(body))}
+            fields = [(_bytes(name), _bytes(value)) for name, value in headers.items()]
             await send({"type": "websocket.http.response.start", "status": status, "headers": fields})
             await send({"type": "websocket.http.response.body", "body": body})
         else:
@@ -137,11 +142,15 @@ def _same_host(origin: str, host: str) -> bool:
         parts = urlsplit(origin)
         default = _PORTS.get(parts.scheme)
         there = urlsplit(f"//{host}")
+        exact = origin.lower() == f"{parts.scheme}://{parts.netloc}".lower() and host == there.netloc
+        plain = not any(mark in origin + host for mark in "@\\\t\r\n ")
         return (
             default is not None
+            and exact
+            and plain
             and parts.hostname is not None
             and parts.hostname == there.hostname
-            and (parts.port or default) == (there.port or default)
+            and (default if parts.port is None else parts.port) == (default if there.port is None else there.port)
         )
     except ValueError:
         return False

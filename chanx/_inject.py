@@ -141,9 +141,10 @@ class Graph:
         return self._depends(asks, signature.where, state, scope, signature.localns)
 
     def _param(self, marker: Param, parameter: Parameter, where: str) -> Node:
-        default = parameter.default
+        default: Any = parameter.default
+        kind: Any = default.__class__  # True and 1 are equal, and not the same default
         try:
-            key = (type(marker), marker.name or parameter.name, parameter.annotation, default)
+            key = (type(marker), marker.name or parameter.name, parameter.annotation, kind, default)
             hash(key)
         except TypeError:  # an unhashable default or constraint: a node of its own
             key = (id(parameter),)  # type: ignore[assignment]
@@ -217,7 +218,7 @@ def _generate(
     final = f"c.in_thread(f, {text})" if signature.mode == "sync" else f"f({text})"
     waits = signature.mode in ("async", "sync")
     if waits and not lines:
-        return eval(f"lambda m, c: {final}", names)  # type: ignore[no-any-return]
+        return eval(compile(f"lambda m, c: {final}", f"<call of {signature.where}>", "eval"), names)  # type: ignore[no-any-return]
     lines.append(f"return await {final}" if waits else f"return {final}")
     return _function("m, c", lines, names, f"<call of {signature.where}>")
 
@@ -229,12 +230,12 @@ def _generate_slot(node: Node) -> Callable[[Any], Any]:
     for _, arg in node.args:
         if isinstance(arg, Node):
             values[arg] = f"c.values[{arg.slot}]"
-    call = _made(node, "f", _text(node.args, values, node.state), enter="c.enter")
+    call = _made(node, "f", _text(node.args, values, node.state), enter=f"c.enter({node.slot},")
     lines.append(f"return {call}")
     return _function("c", lines, names, f"<value of {node.where}>")
 
 
-def _made(node: Node, name: str, text: str, enter: str = "s.enter_async_context") -> str:
+def _made(node: Node, name: str, text: str, enter: str = "s.enter_async_context(") -> str:
     """The expression that makes a node's value."""
     match node.mode:
         case "async":
@@ -242,11 +243,11 @@ def _made(node: Node, name: str, text: str, enter: str = "s.enter_async_context"
         case "sync":
             return f"await c.in_thread({name}, {text})"
         case "asyncgen":
-            return f"await {enter}({name}({text}))"
+            return f"await {enter}{name}({text}))"
         case "read":
             return f"{name}(c.scope)"
         case "gen":
-            return f"await {enter}(c.threaded({name}({text})))"
+            return f"await {enter}c.threaded({name}({text})))"
 
 
 def _text(args: Args, values: Mapping[Node, str], state: int | None) -> str:
@@ -269,13 +270,17 @@ def _function(parameters: str, lines: list[str], names: dict[str, Any], filename
         names["Stack"] = contextlib.AsyncExitStack
         # a generator that catches what the handler raised and goes on does not hide it
         lines = [
-            "async with Stack() as s:",
-            "    try:",
-            *(f"        {line}" for line in lines),
-            "    except BaseException as error:",
-            "        raised = error",
-            "        raise",
-            "raise raised",
+            "raised = None",
+            "try:",
+            "    async with Stack() as s:",
+            "        try:",
+            *(f"            {line}" for line in lines),
+            "        except Exception as error:",
+            "            raised = error",
+            "            raise",
+            "    raise raised or TimeoutError('a dependency ended the function that asked for it')",
+            "finally:",
+            "    del raised",  # else frame and exception would hold each other
         ]
     source = f"async def call({parameters}):\n" + "".join(f"    {line}\n" for line in lines)
     exec(compile(source, filename, "exec"), names)  # noqa: S102

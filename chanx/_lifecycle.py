@@ -22,7 +22,7 @@ import anyio
 from starlette.exceptions import HTTPException
 
 from chanx._plan import Hook, Hooks
-from chanx.exceptions import Reject
+from chanx.exceptions import ConnectionClosed, Reject
 
 if TYPE_CHECKING:
     from chanx.connection import Connection
@@ -112,6 +112,16 @@ async def leave(connection: Connection) -> BaseException | None:
 
 def _sorted_out(connection: Connection, where: str, error: BaseException) -> BaseException | None:
     """Report what failed in an ending; returns what must go on, such as a cancellation."""
+    if connection.outbox.closed:  # to stumble over that is no mistake of a hook that goes on sending
+        if isinstance(error, BaseExceptionGroup):
+            rest = cast(BaseExceptionGroup[BaseException], error).subgroup(
+                lambda one: not isinstance(one, (ConnectionClosed, BaseExceptionGroup))
+            )
+            if rest is None:
+                return None
+            error = rest
+        elif isinstance(error, ConnectionClosed):
+            return None
     if isinstance(error, BaseExceptionGroup) and not isinstance(error, Exception):
         group = cast(BaseExceptionGroup[BaseException], error)
         failed = group.subgroup(Exception)
@@ -126,9 +136,10 @@ def _sorted_out(connection: Connection, where: str, error: BaseException) -> Bas
 
 
 async def _in_time(connection: Connection, step: Awaitable[Any]) -> Any:
-    with anyio.CancelScope(deadline=connection.deadline) as scope:
-        return await step
-    assert scope.cancelled_caught
+    with anyio.CancelScope(deadline=connection.deadline):
+        value = await step
+        if connection.home.time() < connection.deadline:  # a plain function in its thread cannot be cancelled
+            return value
     raise Reject(503, "the handshake took too long")
 
 

@@ -13,12 +13,13 @@ import logging
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol
+from typing import Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 import anyio
 import anyio.lowlevel
 from anyio.lowlevel import RunVar
+from starlette.exceptions import HTTPException
 
 logger = logging.getLogger("chanx")
 
@@ -108,6 +109,17 @@ class Runtime(ABC):
             self.later(TICK, self._tick)
 
 
+def refusal_of(error: Exception) -> Exception:
+    """A refusal that was raised inside a task group, without the group; any other error as it is."""
+    inner: Any = error
+    while isinstance(inner, ExceptionGroup):
+        inside: list[Any] = list(cast(Any, inner).exceptions)
+        if len(inside) > 1:
+            break
+        inner = inside[0]
+    return inner if isinstance(inner, HTTPException) else error
+
+
 class _Job:
     """One background task. Cancelled before it starts, it starts all the same, into a cancelled scope: what
     stands in its `finally` is always reached.
@@ -171,7 +183,7 @@ class AsyncioRuntime(Runtime):
 
     def ordinary(self, error: BaseException) -> Exception:
         if isinstance(error, Exception):
-            return error
+            return refusal_of(error)
         task = asyncio.current_task()
         if isinstance(error, asyncio.CancelledError) and task is not None and not task.cancelling():
             stray = RuntimeError("it awaited something that was cancelled")
@@ -222,7 +234,7 @@ class TrioRuntime(Runtime):
 
     def ordinary(self, error: BaseException) -> Exception:
         if isinstance(error, Exception):
-            return error
+            return refusal_of(error)
         raise error
 
     async def raise_unless_over(self, error: BaseException) -> None:

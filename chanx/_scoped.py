@@ -81,24 +81,36 @@ class Scoped:
             found = self._contexts[state] = Context(cast("Connection", self), None if factory is None else factory())
         return found
 
-    async def enter(self, manager: contextlib.AbstractAsyncContextManager[Any]) -> Any:
+    async def enter(self, slot: int, manager: contextlib.AbstractAsyncContextManager[Any]) -> Any:
         """Enter a connection-scoped generator dependency."""
         if self.entering:
             where = "closing a dependency"
             connection = cast("Connection", self)
             return await _lifecycle.begin(connection, where, manager.__aenter__(), _lifecycle.closing(manager))
-        late = Late(manager)
-        value = await late.enter(self.home, contextvars.copy_context())
+
+        def lost(error: Exception) -> None:
+            self.values[slot] = MISSING  # the next use makes it anew
+            self.report("a dependency", error)
+
+        late = Late(manager, self.home, lost)
         self.late.append(late)
-        return value
+        try:
+            return await late.enter(contextvars.copy_context())
+        except Exception:
+            self.late.remove(late)
+            raise
 
     async def close_late(self) -> None:
         """Close the generator dependencies of included channels, which were entered at their first use."""
-        while self.late:
-            try:
-                await self.late.pop().close()
-            except Exception as error:  # noqa: BLE001 - each must get its turn
-                self.report("closing a dependency", error)
+        try:
+            while self.late:
+                try:
+                    await self.late.pop().close()
+                except Exception as error:  # noqa: BLE001 - each must get its turn
+                    self.report("closing a dependency", error)
+        finally:
+            for late in self.late:
+                late.abandon()
 
     async def resolve(self, index: int) -> Any:
         """A connection-scoped value of an included channel, at its first use. A refusal is not remembered."""

@@ -154,7 +154,11 @@ async def _long_way(connection: Connection, text: str) -> None:
     try:
         handler, message, ref = _dispatch.read(connection.plan, text)
     except BadFrame as bad:
-        await _refuse(connection, bad.frame)
+        if bad.fault is None:
+            await _refuse(connection, bad.frame)
+        else:
+            with contextlib.suppress(ConnectionClosed):
+                await connection.send_text(_fault(connection, bad))
         return
     if connection.closing:
         return
@@ -173,9 +177,18 @@ def _invalid(connection: Connection, text: str, error: Exception) -> str | None:
     assert section is not None
     if section.strict:
         return None
-    if not connection.strike():
-        return None
-    return _dispatch.explain(connection.plan, section, text, error)
+    try:
+        answer = _dispatch.explain(connection.plan, section, text, error)
+    except BadFrame as bad:
+        return _fault(connection, bad)
+    return answer if connection.strike() else None
+
+
+def _fault(connection: Connection, bad: BadFrame) -> str:
+    """The answer to a frame that the application itself could not read; no strike for the client."""
+    assert bad.fault is not None
+    connection.report("reading a message", bad.fault)
+    return bad.frame
 
 
 async def _refuse(connection: Connection, frame: str) -> None:
@@ -193,10 +206,10 @@ async def _answer(connection: Connection, result: Any, ref: str) -> None:
 
 async def _failed(connection: Connection, handler: Handler, error: Exception, ref: str) -> None:
     """Answer a message whose handler raised."""
+    if isinstance(error, ConnectionClosed) and connection.outbox.closed:
+        return
     frames = await _recovered(connection, handler, error, ref)
     if frames is None:
-        if isinstance(error, ConnectionClosed) and connection.outbox.closed:
-            return
         code, detail = "internal_error", "the server could not handle this message"
         if isinstance(error, HTTPException):
             code, detail = "unauthorized", str(error.detail)

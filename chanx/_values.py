@@ -79,7 +79,8 @@ def _takes_many(annotation: Any) -> bool:
 
 def _path(scope: Mapping[str, Any]) -> dict[str, Any]:
     # Django's URLRouter leaves its kwargs under url_route, Starlette under path_params
-    return {**scope.get("url_route", {}).get("kwargs", {}), **scope.get("path_params", {})}
+    route: dict[str, Any] = scope.get("url_route") or {}
+    return {**(route.get("kwargs") or {}), **(scope.get("path_params") or {})}
 
 
 def _find_path(scope: Mapping[str, Any], name: str) -> list[Any]:

@@ -229,16 +229,19 @@ class Connection(Scoped):
         """Become a member; returns when the layer has confirmed."""
         if self.state not in (State.HANDSHAKE, State.OPEN):
             raise ConnectionClosed(self.close_code, self.close_reason)
-        if group in self.groups:
-            return
         layer = self.service.layer
-        self.groups.add(group)
-        layer.members.join(group, self)
+        first = group not in self.groups
+        if first:
+            self.groups.add(group)
+            layer.members.join(group, self)
         try:
-            await layer.subscribe(group)
+            await layer.subscribe(group)  # also when another task of the connection has asked and still waits
         except BaseException:
-            self.leave(group)
+            if first:
+                self.leave(group)
             raise
+        if self.state not in (State.HANDSHAKE, State.OPEN):
+            raise ConnectionClosed(self.close_code, self.close_reason)
 
     def leave(self, group: str) -> None:
         """End a membership, if there is one."""
@@ -246,7 +249,10 @@ class Connection(Scoped):
             self.groups.discard(group)
             layer = self.service.layer
             if layer.members.leave(group, self):
-                layer.unsubscribe(group)
+                try:
+                    layer.unsubscribe(group)
+                except Exception as error:  # noqa: BLE001 - the other groups must be left all the same
+                    self.report(f"unsubscribing from {group!r}", error)
 
     async def publish(self, publication: Publication, message: Any) -> None:
         """Hand a publication to the layer."""

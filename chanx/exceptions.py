@@ -43,7 +43,12 @@ class Reject(ChanxError, HTTPException):
         status_code: the HTTP status of the refusal, 400 to 599.
         detail: what the client may know; the status's own phrase when left out.
         headers: HTTP headers of the refusal, where the server can send one.
+
+    Raises:
+        ValueError: the status is no refusal.
     """
 
     def __init__(self, status_code: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> None:
+        if not 400 <= status_code <= 599:
+            raise ValueError(f"Reject({status_code}): a refusal has a status from 400 to 599")
         HTTPException.__init__(self, status_code, detail, headers)

@@ -3,13 +3,16 @@
 from __future__ import annotations
 
 import contextlib
+import inspect
 import logging
+import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping
 from typing import Any, Literal
 
 from chanx import _handshake, _publish, _runtime
 from chanx._compile import compile_plan
+from chanx._plan import Plan
 from chanx._registry import Registrar
 from chanx._service import Counters, Service
 from chanx._source import Inclusion, Source, caller, frame_place
@@ -25,6 +28,7 @@ from chanx.types import RESERVED_KEYS, Limits, Stats
 
 logger = logging.getLogger("chanx")
 
+_ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\\\sA-Z]+")
 _CODECS: tuple[Codec, ...] = (PydanticCodec(), MsgspecCodec())
 
 
@@ -82,11 +86,11 @@ class Channel(Registrar):
             dependencies=_list(f"Channel at {where}", "dependencies", dependencies, Depends),
             where=where,
         )
-        origins = () if allowed_origins is None else allowed_origins
+        origins, subprotocols = _listed(allowed_origins), _listed(subprotocols)
         _check(where, self._source, refuse, self.limits, groups, allowed_origins=origins, subprotocols=subprotocols)
         self._refuse = refuse
-        self._allowed_origins: Collection[str] | None = None if allowed_origins is None else frozenset(allowed_origins)
-        self._subprotocols = tuple(subprotocols)
+        self._allowed_origins: Collection[str] | None = None if allowed_origins is None else frozenset(origins)
+        self._subprotocols: tuple[str, ...] = tuple(subprotocols)
         self._given_layer = groups
         self._own_layer: GroupLayer | None = groups
         self._parents: list[Channel] = []
@@ -193,7 +197,7 @@ class Channel(Registrar):
             ConfigurationError: it is no message.
             TypeError: it names no target.
         """
-        plan = self._compiled("broadcast").plan
+        plan = self._publishing_plan("broadcast")
         publication = _publish.frame(plan, message, _publish.targets(group, groups, connection, exclude))
         await self._publish(publication, message)
 
@@ -207,7 +211,7 @@ class Channel(Registrar):
         exclude: str | Iterable[str] = (),
     ) -> None:
         """Send an event to the `event` functions of the members of groups; see `broadcast`."""
-        plan = self._compiled("emit").plan
+        plan = self._publishing_plan("emit")
         publication = _publish.event(plan, event, _publish.targets(group, groups, connection, exclude))
         await self._publish(publication, event)
 
@@ -226,7 +230,7 @@ class Channel(Registrar):
             RuntimeError: this thread runs an event loop.
         """
         _refuse_loop("broadcast")
-        plan = self._compiled("broadcast_sync").plan
+        plan = self._publishing_plan("broadcast_sync")
         publication = _publish.frame(plan, message, _publish.targets(group, groups, connection, exclude))
         for layer in self._publishing(message, publication):
             layer.publish_sync(publication)
@@ -246,7 +250,7 @@ class Channel(Registrar):
             RuntimeError: this thread runs an event loop.
         """
         _refuse_loop("emit")
-        plan = self._compiled("emit_sync").plan
+        plan = self._publishing_plan("emit_sync")
         publication = _publish.event(plan, event, _publish.targets(group, groups, connection, exclude))
         for layer in self._publishing(event, publication):
             layer.publish_sync(publication)
@@ -270,6 +274,12 @@ class Channel(Registrar):
             if self._own_layer is None:
                 self._own_layer = MemoryLayer()
             return self._own_layer
+
+    def _publishing_plan(self, where: str) -> Plan:
+        """A plan to encode with: that of an application this channel is part of, which may give it its state."""
+        if self._service is None and self._parents:
+            return self._parents[0]._publishing_plan(where)
+        return self._compiled(where).plan
 
     async def _publish(self, publication: Publication, message: Any) -> None:
         for layer in self._publishing(message, publication):
@@ -342,14 +352,15 @@ def _check(where: str, source: Source, refuse: Any, limits: Any, groups: Any, **
     wrong: str | None = None
     name: Any = source.name
     discriminator: Any = source.discriminator
+    state: Any = source.state
     if not isinstance(name, str):
         wrong = f"the name is a string, not {name!r}"
     elif not isinstance(discriminator, str) or not discriminator:
         wrong = f"discriminator={discriminator!r}; it is the name of a field"
     elif source.discriminator in RESERVED_KEYS:
         wrong = f"discriminator={source.discriminator!r} is a key of the envelope; choose another"
-    elif source.state is not None and not callable(source.state):
-        wrong = f"state={source.state!r}; give a class or function that makes the state of one connection"
+    elif state is not None and (not callable(state) or inspect.iscoroutinefunction(state)):
+        wrong = f"state={state!r}; give a class or function that makes the state of one connection"
     elif refuse not in ("http", "close"):
         wrong = f'refuse={refuse!r}; it is "http" or "close"'
     elif not isinstance(limits, Limits):
@@ -359,7 +370,19 @@ def _check(where: str, source: Source, refuse: Any, limits: Any, groups: Any, **
     if wrong is not None:
         raise ConfigurationError(f"Channel at {where}: {wrong}")
     for key, value in lists.items():
-        _list(f"Channel at {where}", key, value, str)
+        for one in _list(f"Channel at {where}", key, value, str):
+            if key == "allowed_origins" and not _ORIGIN.fullmatch(one):
+                raise ConfigurationError(
+                    f"Channel at {where}: the origin {one!r} can never match; browsers send "
+                    f'"scheme://host" or "scheme://host:port" in lower case, without a path'
+                )
+
+
+def _listed(value: Any) -> Any:
+    """Read an iterator once; a wrong value stays as it is, to be refused by `_check`."""
+    if value is None:
+        return ()
+    return value if isinstance(value, str) or not hasattr(value, "__iter__") else tuple(value)
 
 
 def _list(owner: str, key: str, value: Any, of: type[Any]) -> tuple[Any, ...]:

@@ -8,7 +8,7 @@ from typing import Any, Union
 
 import msgspec
 
-from chanx.codecs.protocol import Finding
+from chanx.codecs.protocol import MAX_TEXT, Finding
 from chanx.exceptions import ConfigurationError
 from chanx.types import place
 
@@ -70,6 +70,9 @@ class MsgspecCodec:
             if msg[:7] == "Object " and (named := _NAMED.match(msg)):
                 loc.append(named[1])
                 kind = "missing" if msg.startswith("Object missing") else "extra_forbidden"
+            if len(text) > MAX_TEXT:  # the client's own keys are in it
+                loc = [one[:MAX_TEXT] if isinstance(one, str) else one for one in loc]
+                msg = msg[: 2 * MAX_TEXT]
             return False, "the message is invalid", [{"loc": loc, "type": kind, "msg": msg}]
         if isinstance(error, (msgspec.DecodeError, UnicodeError)):
             return True, text, []

@@ -13,6 +13,9 @@ Finding = tuple[bool, str, list[dict[str, Any]]]
 #: More findings than this in one frame are counted, not listed: an answer must not outgrow its question.
 MAX_ERRORS = 20
 
+#: So many characters of a client's own key are repeated to it.
+MAX_TEXT = 100
+
 
 class Codec(Protocol):
     """One family of message types. Stateless; all methods may be called from any thread."""

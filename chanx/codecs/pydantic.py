@@ -10,7 +10,7 @@ from typing import Annotated, Any, Literal, Union, get_args, get_origin
 from pydantic import AliasChoices, AliasPath, BaseModel, Field, TypeAdapter, ValidationError, create_model
 from pydantic.errors import PydanticUndefinedAnnotation, PydanticUserError
 
-from chanx.codecs.protocol import MAX_ERRORS, Finding
+from chanx.codecs.protocol import MAX_ERRORS, MAX_TEXT, Finding
 from chanx.exceptions import ConfigurationError
 from chanx.types import place
 
@@ -84,7 +84,9 @@ class PydanticCodec:
             del errors[MAX_ERRORS:]
         for one in errors:  # pydantic puts the tag in front
             loc = one["loc"]
-            one["loc"] = list(loc[1:] if loc and loc[0] in tags else loc)
+            steps = loc[1:] if loc and loc[0] in tags else loc
+            one["loc"] = [step[:MAX_TEXT] if isinstance(step, str) else step for step in steps]
+            one["msg"] = one["msg"][: 2 * MAX_TEXT]
         return False, detail, errors
 
 

@@ -47,7 +47,11 @@ class GroupLayer(Protocol):
         ...
 
     def unsubscribe(self, group: str) -> None:
-        """Wish no longer to hear a group; takes effect in the background."""
+        """Wish no longer to hear a group, whose last member here has left; takes effect in the background.
+
+        Another event loop may have joined it meanwhile. So a layer asks `members.count(group)` once more,
+        under the lock that its `subscribe` takes, before it really unsubscribes. It must not raise.
+        """
         ...
 
     async def publish(self, publication: Publication) -> None:

@@ -73,7 +73,6 @@ class Client:
         self._accepted = False
         self.ended = False
         self._left = False
-        self._reading = 0
         self._closed: Closed | None = None
         self._refused: Refused | None = None
         self._denial: dict[str, Any] = {}

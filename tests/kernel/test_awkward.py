@@ -5,13 +5,14 @@ from __future__ import annotations
 import asyncio
 import logging
 from collections.abc import AsyncGenerator
-from typing import Annotated, Any
+from typing import Annotated, Any, Literal
 
 import anyio
 import pytest
+from pydantic import BaseModel, field_validator
 
-from chanx import Channel, Context, Depends, Limits, Reject
-from chanx.testing import connect
+from chanx import Channel, ConfigurationError, Context, Depends, Limits, Reject
+from chanx.testing import Refused, connect
 from tests.kernel import clock
 from tests.kernel.messages import Boom, Hired, Said, Say, Wait
 from tests.kernel.wire import serve
@@ -305,3 +306,227 @@ async def test_a_hook_that_hangs_leaves_some_time_to_those_after_it() -> None:
         wire.leave()
         await wire.end()
     assert log == ["left"]
+
+
+async def test_a_dependency_may_bound_the_time_of_a_handler() -> None:
+    async def bounded() -> AsyncGenerator[None, None]:
+        with anyio.move_on_after(0.01):
+            yield
+
+    channel = Channel()
+
+    @channel.on(Wait)
+    async def wait(message: Wait, _: Annotated[None, Depends(bounded)]) -> None:
+        await anyio.sleep_forever()
+
+    async with connect(channel, raise_app_exceptions=False) as client:
+        assert (await client.request(Wait()))["payload"]["code"] == "internal_error"
+        assert isinstance(client.errors[0], TimeoutError)
+        assert (await client.request(Wait()))["payload"]["code"] == "internal_error"
+
+
+@only_asyncio
+async def test_a_late_dependency_that_is_cancelled_gives_no_value() -> None:
+    async def broken() -> AsyncGenerator[str, None]:
+        raise asyncio.CancelledError
+        yield "never"
+
+    child, channel = Channel("child"), Channel()
+    values: list[Any] = []
+
+    @child.on(Say)
+    async def say(message: Say, value: Annotated[str, Depends(broken, scope="connection")]) -> None:
+        values.append(value)
+
+    channel.include(child)
+    async with connect(channel, raise_app_exceptions=False) as client:
+        assert (await client.request(Say(text="x")))["payload"]["code"] == "internal_error"
+    assert values == []
+
+
+async def test_a_late_dependency_that_dies_in_use_is_reported_and_made_anew() -> None:
+    fail = anyio.Event()
+    made: list[int] = []
+
+    async def fragile() -> AsyncGenerator[int, None]:
+        async def pump() -> None:
+            await fail.wait()
+            raise LookupError("the pump died")
+
+        made.append(len(made))
+        async with anyio.create_task_group() as tasks:
+            if len(made) == 1:
+                tasks.start_soon(pump)
+            yield made[-1]
+
+    child, channel = Channel("child"), Channel()
+
+    @child.on(Say)
+    async def say(message: Say, value: Annotated[int, Depends(fragile, scope="connection")]) -> Said:
+        return Said(text=str(value))
+
+    channel.include(child)
+    async with connect(channel, raise_app_exceptions=False) as client:
+        assert (await client.request(Say(text="x"), Said)).text == "0"
+        fail.set()
+        with anyio.fail_after(2):
+            while not client.errors:
+                await anyio.wait_all_tasks_blocked()
+        assert (await client.request(Say(text="x"), Said)).text == "1"
+
+
+@in_virtual_time
+async def test_one_late_dependency_that_hangs_at_the_end_does_not_keep_another_alive() -> None:
+    log: list[str] = []
+
+    async def first() -> AsyncGenerator[int, None]:
+        try:
+            yield 1
+        finally:
+            log.append("first ended")
+
+    async def second() -> AsyncGenerator[int, None]:
+        yield 2
+        await anyio.sleep_forever()
+
+    child, channel = Channel("child"), Channel()
+
+    @child.on(Say)
+    async def say(
+        message: Say,
+        one: Annotated[int, Depends(first, scope="connection")],
+        two: Annotated[int, Depends(second, scope="connection")],
+    ) -> Said:
+        return Said(text=f"{one}{two}")
+
+    channel.include(child)
+    async with serve(channel, patience=1000) as wire:
+        await wire.accepted()
+        wire.say({"action": "say", "text": "x"})
+        await wire.until(lambda: wire.frames)
+        wire.leave()
+        await wire.end()
+        await anyio.wait_all_tasks_blocked()
+    assert log == ["first ended"]
+
+
+@pytest.mark.parametrize("text", ['{"action":"say","text":{"%s":[]}}', '{"action":"say","text":"x","%s":1}'])
+async def test_an_answer_does_not_outgrow_its_question(text: str) -> None:
+    class Strict(BaseModel, extra="forbid"):
+        action: Literal["say"] = "say"
+        text: dict[str, int] | str
+
+    channel = Channel()
+
+    @channel.on(Strict)
+    async def say(message: Strict) -> None: ...
+
+    async with serve(channel) as wire:
+        await wire.accepted()
+        wire.say(text % ("k" * 100_000))
+        await wire.until(lambda: wire.frames)
+    assert wire.frames[0]["payload"]["code"] == "invalid_message"
+    assert len(str(wire.frames[0])) < 2000
+
+
+async def test_an_included_channel_that_uses_its_parents_state_can_publish() -> None:
+    class Seat:
+        number = 7
+
+    child, channel = Channel("child"), Channel("parent", state=Seat)
+
+    @child.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("room")
+
+    @child.on(Say)
+    async def say(message: Say, ctx: Context[Seat]) -> Said:
+        return Said(text=str(ctx.state.number))
+
+    channel.include(child)
+    async with connect(channel) as client:
+        await child.broadcast(Said(text="from the child"), group="room")
+        assert (await client.receive(Said)).text == "from the child"
+        assert (await client.request(Say(text="x"), Said)).text == "7"
+
+
+async def test_a_validator_that_is_broken_is_no_strike() -> None:
+    class Fragile(BaseModel):
+        action: Literal["say"] = "say"
+        text: str
+
+        @field_validator("text")
+        @classmethod
+        def check(cls, value: str) -> str:
+            raise LookupError("a mistake of the application")
+
+    channel = Channel(limits=Limits(strikes=0))
+
+    @channel.on(Fragile)
+    async def say(message: Fragile) -> None: ...
+
+    async with connect(channel, raise_app_exceptions=False) as client:
+        for frame in ({"action": "say", "text": "x"}, {"action": "say", "text": "x", "ref": 1}):
+            await client.send(frame)
+            assert (await client.receive())["payload"]["code"] == "internal_error"
+        assert [str(error) for error in client.errors] == ["a mistake of the application"] * 2
+    assert channel.stats().bad_frames == 0
+
+
+async def test_a_hook_that_goes_on_sending_makes_no_noise_when_the_client_leaves() -> None:
+    channel = Channel()
+
+    @channel.on_connect
+    async def pump(ctx: Context) -> AsyncGenerator[None, None]:
+        async def tell() -> None:
+            while True:
+                await ctx.send(Said(text="tick"))
+                await anyio.lowlevel.checkpoint()
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(tell)
+            yield
+            tasks.cancel_scope.cancel()
+
+    async with serve(channel) as wire:
+        await wire.accepted()
+        await wire.until(lambda: wire.frames)
+        wire.leave()
+        await wire.end()
+    assert wire.error is None
+    assert channel.stats().handler_errors == 0
+
+
+async def test_a_refusal_inside_a_task_group_is_a_refusal() -> None:
+    channel = Channel()
+
+    @channel.on_connect
+    async def enter() -> None:
+        async def check() -> None:
+            raise Reject(403, "not you")
+
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(check)
+
+    with pytest.raises(Refused) as refused:
+        async with connect(channel):
+            pass
+    assert (refused.value.status, refused.value.detail) == (403, "not you")
+
+
+@pytest.mark.parametrize("status", [200, 99, 1500])
+def test_a_rejection_has_the_status_of_a_refusal(status: int) -> None:
+    with pytest.raises(ValueError, match="400 to 599"):
+        Reject(status)
+
+
+@pytest.mark.parametrize("origin", ["https://example.com/", "*", "https://Example.com", "example.com"])
+def test_an_origin_that_can_never_match_is_a_mistake(origin: str) -> None:
+    with pytest.raises(ConfigurationError, match="can never match"):
+        Channel(allowed_origins=[origin])
+
+
+async def test_lists_may_be_iterators() -> None:
+    channel = Channel(subprotocols=(one for one in ["v1"]), allowed_origins=(one for one in ["https://example.com"]))
+    async with connect(channel, headers={"origin": "https://example.com"}, subprotocols=["v1"]) as client:
+        assert client.subprotocol == "v1"
