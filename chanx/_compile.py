@@ -38,6 +38,10 @@ class _Unit:
     served: bool
 
 
+#: What a channel has once, however often it is included.
+_ONCE = ("event", "on_connect", "on_disconnect")
+
+
 @dataclass(slots=True)
 class _Compiler:
     codecs: tuple[Codec, ...]
@@ -51,7 +55,7 @@ class _Compiler:
     events: dict[str, Event] = field(default_factory=dict[str, Event])
     event_owners: dict[str, Registration] = field(default_factory=dict[str, Registration])
     hooks: list[Hooks] = field(default_factory=list[Hooks])
-    hooked: set[Source] = field(default_factory=set[Source])
+    first: dict[Source, _Unit] = field(default_factory=dict[Source, _Unit])
 
     def flatten(self, source: Source, outer: _Unit | None = None, prefix: str = "", **around: Any) -> Iterator[_Unit]:
         """The channel and, in order of inclusion, those it includes."""
@@ -111,9 +115,14 @@ class _Compiler:
                 self.message(unit, registration, guards, errors)
             elif registration.kind == "event":
                 self.event(unit, registration, guards, errors)
-        if unit.source not in self.hooked:  # a channel included twice enters and leaves once
-            self.hooked.add(unit.source)
+        first = self.first.setdefault(unit.source, unit)
+        if first is unit:  # a channel included twice enters and leaves once, and gets an event once
             self.hook(unit, guards)
+        elif first.guards != unit.guards and any(r.kind in _ONCE for r in unit.source.registrations):
+            raise ConfigurationError(
+                f"{unit.source.name} ({unit.source.where}) is included twice with different dependencies, but its "
+                f"events and hooks run once; give both inclusions the same, or put the guards on its messages"
+            )
 
     def signature(self, registration: Registration) -> Signature:
         takes_first = registration.kind in ("on", "event", "on_error")

@@ -41,7 +41,9 @@ def frame(plan: Plan, message: Any, addressed: dict[str, Any]) -> Publication:
 
 
 def event(plan: Plan, message: Any, addressed: dict[str, Any]) -> Publication:
-    """An event that the members' handlers get. It is written by field name, so that it always reads back.
+    """An event that the members' handlers get, written by field name, so that it reads back whatever its aliases.
+
+    What a model excludes or hides when it is serialised (`Field(exclude=True)`, `SecretStr`) does not travel.
 
     Raises:
         ConfigurationError: it has no tag.

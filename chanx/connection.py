@@ -105,7 +105,7 @@ class Connection(Scoped):
                         await self._settle()
                     if self._serving.cancelled_caught and self._handling:
                         counters.cancelled += 1
-                        logger.warning("connection %s: its handler outlived the client and was cancelled", self.id)
+                        logger.warning("connection %s: a handler ran on after the end and was cancelled", self.id)
             except BaseException as error:  # noqa: BLE001 - raised again below, when the hooks have run
                 ended_by = error
             ended_by = await self._end() or ended_by

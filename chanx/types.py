@@ -77,7 +77,7 @@ class Stats:
         events_skipped: events for which a member had no handler, or which its guards held back.
         frames_dropped: frames and events that were not delivered because a client was too slow.
         slow_closed: connections closed with 1013.
-        cancelled: handlers cancelled because their client had left for longer than `Limits.linger`.
+        cancelled: handlers cancelled because they ran on for `Limits.linger` after the connection had ended.
     """
 
     connections: int = 0
