@@ -108,9 +108,9 @@ def explain(plan: Plan, section: Section, text: str, error: Exception, ref: str 
 
 def error_frame(plan: Plan, code: str, detail: str, errors: list[dict[str, Any]] | None, ref: str = "") -> str:
     """The error frame of DESIGN, "On the wire"."""
-    payload: dict[str, Any] = (
-        {"code": code, "detail": detail, "errors": errors} if errors else {"code": code, "detail": detail}
-    )
+    payload: dict[str, Any] = {"code": code, "detail": detail}
+    if errors:
+        payload["errors"] = errors
     frame: dict[str, Any] = {plan.discriminator: "error", "payload": payload}
     if ref:
         frame["ref"] = msgspec.Raw(ref.encode())

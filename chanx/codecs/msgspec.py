@@ -13,6 +13,7 @@ from chanx.exceptions import ConfigurationError
 from chanx.types import place
 
 _ValidationError = msgspec.ValidationError
+_MALFORMED = (msgspec.DecodeError, UnicodeError)
 _STEP = re.compile(r"\.([^.\[\]]+)|\[(\d+)\]|\[\.\.\.\]")
 _NAMED = re.compile(r"Object (?:missing required|contains unknown) field `(.*)`$")
 
@@ -74,7 +75,7 @@ class MsgspecCodec:
                 loc = [one[:MAX_TEXT] if isinstance(one, str) else one for one in loc]
                 msg = msg[: 2 * MAX_TEXT]
             return False, "the message is invalid", [{"loc": loc, "type": kind, "msg": msg}]
-        if isinstance(error, (msgspec.DecodeError, UnicodeError)):
+        if isinstance(error, _MALFORMED):
             return True, text, []
         return None
 
