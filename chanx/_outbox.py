@@ -1,9 +1,9 @@
 """Frames on their way to one client.
 
-Rules: only one send is under way at a time, and `writing` is what it carries; who finds None there may
-write at once and must put it back. While nothing waits, the
-sender itself writes; a writer task exists only while something waits. Group pushes never wait: a full
-outbox closes the connection. Answers wait for room, at most `send_timeout`.
+Rules: only one send is under way at a time, and `writing` is what it carries; who finds None there may write
+at once and puts it back. While nothing waits, the sender itself writes; a writer task exists only while
+something waits. Group pushes never wait: a full outbox closes the connection. Answers wait for room, at most
+`send_timeout`.
 """
 
 from __future__ import annotations
@@ -100,7 +100,7 @@ class Outbox:
 
     def push(self, text: str) -> bool:
         """Queue a frame of a group; False when there is no room for it."""
-        if self.closed:
+        if self.closed:  # gone is not full
             return True
         if self._full(size_of(text)):
             return False
