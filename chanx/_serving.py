@@ -65,6 +65,9 @@ async def serve(connection: Connection) -> None:
                 if not connection.closing:
                     await _long_way(connection, text)
                 continue
+            connection.running = text  # the answer may stick, as that of a handler may
+            if not connection.watched:
+                connection.watch()
         else:
             connection.running = message
             if not connection.watched:

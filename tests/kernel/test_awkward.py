@@ -352,3 +352,21 @@ async def test_lists_may_be_iterators() -> None:
     channel = Channel(subprotocols=(one for one in ["v1"]), allowed_origins=(one for one in ["https://example.com"]))
     async with connect(channel, headers={"origin": "https://example.com"}, subprotocols=["v1"]) as client:
         assert client.subprotocol == "v1"
+
+
+@in_virtual_time
+async def test_an_error_frame_that_cannot_be_written_is_noticed() -> None:
+    channel = Channel()
+
+    @channel.on(Say)
+    async def say(message: Say) -> None: ...
+
+    async with serve(channel, patience=1000) as wire:
+        await wire.accepted()
+        wire.hold()
+        wire.say("not json")
+        watch = clock.Stopwatch()
+        await wire.end()
+        limits = Limits()
+        assert watch.seconds == pytest.approx(limits.send_timeout + limits.cleanup, abs=0.5)
+    assert channel.stats().slow_closed == 1
