@@ -1,7 +1,7 @@
 """chanx: a declarative, class-free WebSocket router."""
 
 from chanx.context import Context
-from chanx.exceptions import ChanxError, ConfigurationError, ConnectionClosed, Reject
+from chanx.exceptions import AskFailed, ChanxError, ConfigurationError, ConnectionClosed, Reject
 from chanx.groups.layer import GroupLayer, Publication
 from chanx.groups.memory import MemoryLayer
 from chanx.params import Cookie, Depends, Header, Path, Query
@@ -9,6 +9,7 @@ from chanx.router import Channel
 from chanx.types import Limits, Stats
 
 __all__ = [
+    "AskFailed",
     "Channel",
     "ChanxError",
     "ConfigurationError",

@@ -1,9 +1,10 @@
-"""Reading ahead while a handler is suspended, so that a client that leaves is noticed.
+"""Reading ahead while a handler is suspended, so that a client that leaves is noticed and control frames act at once.
 
 Rules: `receive` is called by one task at a time, and a call under way is never cancelled while the
 connection lives, since a server may lose the frame it was about to return. The connection's own task
 reads until a handler has been suspended for a while; then a background task reads into a bounded queue,
-and hands back as soon as the connection's task waits for a frame again.
+and hands back as soon as the connection's task waits for a frame again. In a channel with client streams or
+serial events it never hands back: the queue is where frames, and events among them, find their order.
 """
 
 from __future__ import annotations
@@ -11,21 +12,49 @@ from __future__ import annotations
 import contextvars
 from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, NamedTuple
 
 import anyio
 
+from chanx._dispatch import Control
 from chanx._outbox import size_of
 from chanx._runtime import Cancel, Runtime
 from chanx.types import Limits
 
 Received = dict[str, Any]
 
+#: Stands among the frames for an event that waits its turn.
+EVENT: Received = {"type": "chanx.event"}
+
+
+class Waiting(NamedTuple):
+    """A frame in the queue: its ref as JSON, and whose stream it belongs to."""
+
+    event: Received
+    ref: str
+    control: Control | None
+    size: int
+
 
 class ReadAhead:
-    """The queue of frames read ahead of one connection."""
+    """The queue of frames read ahead of one connection.
 
-    __slots__ = ("_arrived", "_cancel", "_context", "_limits", "_queue", "_receive", "_runtime", "_size", "gone")
+    Args:
+        receive: the server's ASGI `receive`.
+        runtime: of the connection's loop.
+        limits: of the channel.
+        context: the context variables of the connection.
+        sift: acts on a frame that is none of the handlers' business and returns None, or returns how it waits.
+        gone: called when the client has left.
+        stuck: called when the queue is full, and so nothing is read.
+        streams: is there a stream of the client with this ref?
+        stays: it never hands back.
+    """
+
+    __slots__ = (
+        *("_arrived", "_cancel", "_context", "_frames", "_gone", "_limits", "_queue", "_receive", "_runtime"),
+        *("_sift", "_size", "_stays", "_streams", "_stuck"),
+    )
 
     def __init__(
         self,
@@ -33,31 +62,46 @@ class ReadAhead:
         runtime: Runtime,
         limits: Limits,
         context: contextvars.Context,
+        *,
+        sift: Callable[[Received], Awaitable[tuple[str, Control | None] | None]],
         gone: Callable[[Received], None],
+        stuck: Callable[[], None],
+        streams: Callable[[str], bool],
+        stays: bool,
     ) -> None:
         self._receive = receive
         self._runtime = runtime
-        self._context = context
         self._limits = limits
-        self._queue: deque[Received] = deque()
+        self._context = context
+        self._sift = sift
+        self._gone = gone
+        self._stuck = stuck
+        self._streams = streams
+        self._stays = stays
+        self._queue: deque[Waiting] = deque()
+        self._frames = 0
         self._size = 0
         self._arrived: anyio.Event | None = None
         self._cancel: Cancel | None = None
-        self.gone = gone
 
     @property
     def idle(self) -> bool:
         """Nothing is queued and nobody reads: the connection may read by itself."""
-        return not self._queue and self._cancel is None
+        return not self._queue and self._cancel is None and not self._stays
 
     @property
     def empty(self) -> bool:
         """Nothing is queued."""
         return not self._queue
 
+    @property
+    def full(self) -> bool:
+        """There is no room for another frame."""
+        return self._frames >= self._limits.read_ahead or self._size >= self._limits.read_ahead_bytes
+
     def start(self) -> None:
         """Read in the background, unless that is so already or the queue is full."""
-        if self._cancel is None and not self._full():
+        if self._cancel is None and not self.full:
             self._cancel = self._runtime.spawn(self._read, context=self._context)
 
     def stop(self) -> None:
@@ -65,41 +109,92 @@ class ReadAhead:
         if self._cancel is not None:
             self._cancel()
 
+    def put(self, event: Received) -> None:
+        """Let something else than a frame wait its turn; it takes no room, its own bounds are elsewhere."""
+        self._queue.append(Waiting(event, "", None, 0))
+        self.wake()
+
+    def holds(self, ref: str) -> bool:
+        """Does a message with this ref wait?"""
+        return any(one.ref == ref and one.control is None for one in self._queue)
+
+    def remove(self, ref: str) -> bool:
+        """Take out the message with this ref; False when there is none."""
+        for index, one in enumerate(self._queue):
+            if one.ref == ref and one.control is None:
+                self._pop(index)
+                return True
+        return False
+
+    def take(self, ref: str) -> tuple[Control, str] | None:
+        """The first frame of a client's stream that waits."""
+        for index, one in enumerate(self._queue):
+            if one.control is not None and one.ref == ref:
+                self._pop(index)
+                return one.control, one.event["text"]
+        return None
+
     async def next(self) -> Received:
-        """The next frame in order."""
-        while not self._queue:
-            if self._cancel is None:
+        """The next frame in order that belongs to no stream."""
+        while True:
+            for index, one in enumerate(self._queue):
+                if one.control is None or not self._streams(one.ref):
+                    self._pop(index)
+                    return one.event
+            if self._cancel is None and not self._stays:
                 return await self._receive()  # type: ignore[no-any-return]
-            self._arrived = anyio.Event()
-            await self._arrived.wait()
-        event = self._queue.popleft()
-        self._size -= _size(event)
-        return event
+            self.start()
+            await self.changed()
+
+    async def changed(self) -> None:
+        """Wait until the queue has changed."""
+        self._arrived = self._arrived or anyio.Event()
+        await self._arrived.wait()
+
+    def wake(self) -> None:
+        """Have those look again who wait for a change."""
+        if self._arrived is not None:
+            self._arrived.set()
+            self._arrived = None
+
+    def _pop(self, index: int) -> None:
+        was_full = self.full
+        if self._queue[index].size:
+            self._size -= self._queue[index].size
+            self._frames -= 1
+        del self._queue[index]
+        if was_full and self._stays:
+            self.start()
 
     async def _read(self) -> None:
         try:
             while True:
                 event = await self._receive()
-                self._queue.append(event)
-                self._size += _size(event)
                 if event["type"] != "websocket.receive":
-                    self.gone(event)
+                    self._lost(event)
                     return
-                if self._arrived is not None or self._full():
+                waits = await self._sift(event)
+                if waits is not None:
+                    size = _size(event)
+                    self._queue.append(Waiting(event, *waits, size))
+                    self._size += size
+                    self._frames += 1
+                    if self._arrived is not None and not self._stays:
+                        return
+                    self.wake()
+                if self.full:
+                    self._stuck()
                     return
         except Exception as error:  # noqa: BLE001 - a server that cannot be read from has lost the client
-            lost: Received = {"type": "websocket.disconnect", "code": 1006, "reason": str(error)}
-            self._queue.append(lost)
-            self.gone(lost)
+            self._lost({"type": "websocket.disconnect", "code": 1006, "reason": str(error)})
         finally:
             self._cancel = None
-            if self._arrived is not None:
-                self._arrived.set()
-                self._arrived = None
+            self.wake()
 
-    def _full(self) -> bool:
-        return len(self._queue) >= self._limits.read_ahead or self._size >= self._limits.read_ahead_bytes
+    def _lost(self, event: Received) -> None:
+        self._queue.append(Waiting(event, "", None, 0))
+        self._gone(event)
 
 
 def _size(event: Received) -> int:
-    return len(event.get("bytes") or b"") + size_of(event.get("text") or "")
+    return 1 + len(event.get("bytes") or b"") + size_of(event.get("text") or "")

@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import inspect
+import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
-from typing import Any, get_args, get_origin
+from typing import Any, get_args
 
 from chanx import _signature
 from chanx._dispatch import check_message, codec_of, make_peek
 from chanx._inject import Graph, Node
-from chanx._plan import Call, Event, Handler, Hook, Hooks, Plan, Section
+from chanx._plan import Call, Event, Handler, Hook, Hooks, Plan, Section, section_of
+from chanx._registered import check_options, exception_types, message_types, order_of, returned, streamed
 from chanx._signature import Ask, Signature
 from chanx._source import Registration, Source
 from chanx._values import MISSING
@@ -49,11 +51,13 @@ class _Compiler:
     graph: Graph
     states: list[Callable[[], Any] | None]
     owners: list[Source]
+    timeout: float | None
     handlers: dict[tuple[Codec, str], dict[type[Any], Handler]] = field(default_factory=lambda: defaultdict(dict))
     received: dict[str, str] = field(default_factory=dict[str, str])
     sent: dict[str, tuple[Any, str]] = field(default_factory=dict[str, tuple[Any, str]])
     events: dict[str, Event] = field(default_factory=dict[str, Event])
     event_owners: dict[str, Registration] = field(default_factory=dict[str, Registration])
+    chunks: dict[str, str] = field(default_factory=dict[str, str])
     hooks: list[Hooks] = field(default_factory=list[Hooks])
     first: dict[Source, _Unit] = field(default_factory=dict[Source, _Unit])
 
@@ -102,7 +106,7 @@ class _Compiler:
                 raise ConfigurationError(f"{registration.where} is a generator; return what answers the error")
             self.check_returns(registration, signature)
             run = self.graph.call(signature, (), state, eager=False)
-            for cls in _exception_types(registration, signature):
+            for cls in exception_types(registration, signature):
                 errors[cls] = run
                 if cls in own:
                     raise ConfigurationError(
@@ -133,23 +137,25 @@ class _Compiler:
     ) -> None:
         signature = self.signature(registration)
         handler = self.handler(unit, registration, signature, guards, errors)
-        for cls in _message_types(registration, signature):
+        for cls in message_types(registration, signature):
             codec = self.codec(cls, registration.where)
             for tag in check_message(codec, cls, self.root.discriminator, self.root.envelope):
                 _claim(self.received, unit.prefix + tag, registration.where)
+                if unit.prefix + tag in self.chunks:
+                    _claim(self.chunks, unit.prefix + tag, registration.where)
             self.handlers[codec, unit.prefix][cls] = handler
 
     def event(
         self, unit: _Unit, registration: Registration, guards: tuple[Node, ...], errors: Mapping[Any, Call]
     ) -> None:
         signature = self.signature(registration)
-        for cls in _message_types(registration, signature):
+        for cls in message_types(registration, signature):
             codec = self.codec(cls, registration.where)
             for tag in codec.tags(cls, self.root.discriminator):
                 owner = self.event_owners.setdefault(tag, registration)
                 if owner is registration and tag not in self.events:
                     handler = self.handler(unit, registration, signature, guards, errors)
-                    self.events[tag] = Event(codec.single(cls), handler)
+                    self.events[tag] = Event(codec.single(cls), handler, registration.serial)
                 elif owner is not registration:
                     raise ConfigurationError(
                         f"the event {tag!r} has two handlers: {owner.where} and {registration.where}; keep one"
@@ -163,30 +169,56 @@ class _Compiler:
         guards: tuple[Node, ...],
         errors: Mapping[Any, Call],
     ) -> Handler:
-        if signature.mode in ("asyncgen", "gen"):
-            raise ConfigurationError(f"{registration.where} is a generator; return a list of messages instead")
-        if registration.cancel_on_leave and signature.mode == "sync":
-            raise ConfigurationError(
-                f"{registration.where}: a plain def runs in a thread, which nothing can cancel; "
-                f'make it async, or drop on_leave="cancel"'
-            )
+        check_options(registration, signature)
         self.check_returns(registration, signature)
-        run: Call = self.graph.call(signature, guards, unit.state, eager=unit.served)
+        streams = signature.mode == "asyncgen"
+        chunks = self.stream_of_client(unit, registration, signature)
+        wide = streams or chunks is not None
+        run: Call = self.graph.call(signature, guards, unit.state, eager=unit.served, wide=wide)
         if registration.kind == "on":
             for middleware, state in reversed(unit.middleware):
                 run = _wrapped(middleware, run, state)
-        if registration.cancel_on_leave:
-            run = _until_left(run)
+        order, ends_on_leave = order_of(registration, signature), registration.cancel_on_leave or streams
+        cancellable = ends_on_leave or chunks is not None or (order is not None and order.latest)
+        timeout = registration.timeout or self.timeout
+        if signature.mode == "sync" or timeout == math.inf:
+            timeout = None
         doc = inspect.getdoc(registration.function) or ""
         summary = registration.summary if registration.summary is not None else doc.partition("\n")[0]
         return Handler(
             run=run,
             where=registration.where,
             errors=errors,
+            plain=not (wide or cancellable) and order is None and timeout is None,
+            wide=wide,
+            streams=streams,
+            chunks=chunks,
+            order=order,
+            cancellable=cancellable,
+            ends_on_leave=ends_on_leave,
+            timeout=timeout,
             summary=summary,
             description=registration.description if registration.description is not None else doc,
             tags=(*unit.tags, *registration.tags),
         )
+
+    def stream_of_client(self, unit: _Unit, registration: Registration, signature: Signature) -> Section | None:
+        """The validator of what the client streams to a handler, where it asks for that."""
+        classes = streamed(registration, signature)
+        if not classes:
+            return None
+        where = f"{registration.where}, what its client streams"
+        if not self.root.envelope:
+            raise ConfigurationError(f"{where}: its frames are told by their ref; use Channel(envelope=True)")
+        codec = self.codec(classes[0], where)
+        for cls in classes:
+            if self.codec(cls, where) is not codec:
+                raise ConfigurationError(f"{where}: {place(cls)} and {place(classes[0])} are of two families; use one")
+            for tag in check_message(codec, cls, self.root.discriminator, self.root.envelope):
+                if unit.prefix + tag in self.received:
+                    _claim(self.received, unit.prefix + tag, where)
+                self.chunks[unit.prefix + tag] = where
+        return section_of(codec, classes, self.root.discriminator, unit.prefix)
 
     def hook(self, unit: _Unit, guards: tuple[Node, ...]) -> None:
         made: dict[str, list[Hook]] = {"on_connect": [], "on_disconnect": []}
@@ -239,7 +271,7 @@ class _Compiler:
         """What a handler says it returns are messages, and no tag means two of them."""
         if signature.returns is MISSING:
             return
-        for cls in _returned(signature.returns):
+        for cls in returned(signature.returns):
             codec = self.codec(cls, f"the return type of {registration.where}")
             for tag in check_message(codec, cls, self.root.discriminator, self.root.envelope):
                 other, where = self.sent.setdefault(tag, (cls, registration.where))
@@ -263,30 +295,28 @@ class _Compiler:
         made: list[Section] = []
         routes: dict[str, Section] = {}
         for (codec, prefix), handlers in self.handlers.items():
-            tags = {tag for cls in handlers for tag in codec.tags(cls, self.root.discriminator)}
-            made_of = {getattr(cls, "__origin__", cls): handler for cls, handler in handlers.items()}
-            section = Section(
-                decode=codec.union(handlers, self.root.discriminator),
-                handlers=made_of,  # by the class of what is decoded: that of a generic alias has no parameters
-                runs={cls: handler.run for cls, handler in made_of.items()},
-                explain=codec.explain,
-                tags=frozenset(tags),
-                strict=any(codec.extra(cls) for cls in handlers),
-                prefix=prefix,
-            )
+            section = section_of(codec, handlers, self.root.discriminator, prefix, handlers)
             made.append(section)
-            routes.update({prefix + tag: section for tag in tags})
+            routes.update({prefix + tag: section for tag in section.tags})
         direct = made[0] if len(made) == 1 and not made[0].prefix else None
         return direct, routes
 
 
-def compile_plan(root: Source, codecs: tuple[Codec, ...], overrides: Mapping[Any, Any]) -> Plan:
+def compile_plan(
+    root: Source, codecs: tuple[Codec, ...], overrides: Mapping[Any, Any], timeout: float | None = None
+) -> Plan:
     """Compile a channel.
+
+    Args:
+        root: the registrations of the channel and of those it includes.
+        codecs: the families of messages.
+        overrides: dependencies by the one that they replace.
+        timeout: of handlers that are not given one, in seconds.
 
     Raises:
         ConfigurationError: any mistake of set-up; the text names the culprits and what to do.
     """
-    compiler = _Compiler(codecs, root, Graph(overrides), [root.state], [root])
+    compiler = _Compiler(codecs, root, Graph(overrides), [root.state], [root], timeout)
     compiler.graph.check = compiler.check_state
     for unit in list(compiler.flatten(root)):
         compiler.unit(unit)
@@ -312,6 +342,8 @@ def compile_plan(root: Source, codecs: tuple[Codec, ...], overrides: Mapping[Any
         eager=tuple(sorted(eager)),
         states=tuple(compiler.states),
         uses_http=compiler.graph.uses_http,
+        chunk_tags=frozenset(compiler.chunks),
+        queued=bool(compiler.chunks) or any(event.serial for event in compiler.events.values()),
     )
 
 
@@ -322,56 +354,6 @@ def _claim(owners: dict[str, str], tag: str, where: str) -> None:
             f"remove one, or include one channel with a prefix"
         )
     owners[tag] = where
-
-
-def _message_types(registration: Registration, signature: Signature) -> Sequence[Any]:
-    annotated = () if signature.first is MISSING else _signature.members(signature.first)
-    if not registration.types:
-        if not annotated:
-            raise ConfigurationError(
-                f"{registration.where}: annotate the first parameter with the message, or name it in the decorator"
-            )
-        return annotated
-    # `Any` is a class since Python 3.11; whether a class fits a protocol is for type checkers to say
-    classes = [
-        one for one in annotated if isinstance(one, type) and one is not Any and not getattr(one, "_is_protocol", False)
-    ]
-    for cls in registration.types:
-        if classes and isinstance(cls, type) and len(classes) == len(annotated) and not issubclass(cls, tuple(classes)):
-            raise ConfigurationError(
-                f"{registration.where} is registered for {place(cls)}, but its first parameter takes "
-                f"{' | '.join(place(one) for one in classes)}; make them agree"
-            )
-    return registration.types
-
-
-def _exception_types(registration: Registration, signature: Signature) -> tuple[type[BaseException], ...]:
-    types = registration.types or (() if signature.first is MISSING else _signature.members(signature.first))
-    for one in types:
-        if not (isinstance(one, type) and issubclass(one, Exception)):
-            raise ConfigurationError(f"{registration.where}: on_error takes exception classes, not {one!r}")
-    if not types:
-        raise ConfigurationError(f"{registration.where}: name the exception, as in @channel.on_error(ValueError)")
-    return types
-
-
-def _returned(annotation: Any) -> Iterator[Any]:
-    """The message classes in a return annotation; what cannot be told apart from here is left to run time."""
-    for one in _signature.members(annotation):
-        cls = get_origin(one) or one
-        if cls in (list, tuple, Sequence):
-            for arg in get_args(one):
-                yield from _returned(arg)
-        elif isinstance(cls, type) and cls is not object and cls.__module__ not in _VAGUE:
-            yield cls
-
-
-#: Where the classes live that say nothing about what is sent: `BaseModel`, `Struct`, `Any`.
-_VAGUE = ("pydantic.main", "msgspec", "typing")
-
-
-def _until_left(inner: Call) -> Call:
-    return lambda message, connection: connection.until_left(inner, message)
 
 
 def _wrapped(registration: Registration, inner: Call, state: int) -> Call:

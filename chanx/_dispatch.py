@@ -8,13 +8,13 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Iterable
-from typing import Any, cast
+from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from chanx._plan import Handler, Plan, Section
+from chanx._plan import Handler, Plan, Section, section_of
 from chanx.codecs.protocol import Codec
-from chanx.exceptions import ConfigurationError
+from chanx.exceptions import ChanxError, ConfigurationError
 from chanx.types import CONTROL_ACTIONS, RESERVED_KEYS, place
 
 #: So many classes of messages are remembered; more are encoded all the same, with more work.
@@ -23,13 +23,40 @@ MAX_ENCODERS = 1000
 #: A ref of 64 characters is at most this long in JSON, each character escaped as a pair of surrogates.
 _REF_TEXT = 64 * 12 + 2
 
+_UNREADABLE = "the server could not read this message"
+
+
+class _Refusal(msgspec.Struct):
+    """What a client sends that will not answer a question."""
+
+    code: str = "declined"
+    detail: str = ""
+
+
+class _RefusalFrame(msgspec.Struct):
+    payload: _Refusal = msgspec.field(default_factory=_Refusal)
+
+
+_refusal = msgspec.json.Decoder(_RefusalFrame).decode
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _string = msgspec.json.Decoder(str).decode
 _ref_value = msgspec.json.Decoder(str | int).decode
 
 
-class BadFrame(Exception):
+class Control(NamedTuple):
+    """A frame that is no message: it speaks of another one.
+
+    Attributes:
+        action: `cancel`, `chunk` (of a client's stream), `complete` (its end) or `answer` (to the server's question).
+        ref: the ref of the message it speaks of, as JSON; of an answer the id of the question.
+    """
+
+    action: str
+    ref: str
+
+
+class BadFrame(ChanxError):
     """A frame that cannot be handled; it is answered, never fatal.
 
     Attributes:
@@ -44,17 +71,18 @@ class BadFrame(Exception):
 
 
 def make_peek(discriminator: str) -> Any:
-    """A decoder of tag and `ref`; both stay raw, so that a wrong one is ours to answer."""
+    """A decoder of tag, `ref` and `ask`; they stay raw, so that a wrong one is ours to answer."""
     optional = msgspec.Raw | msgspec.UnsetType
     fields = [
         ("tag", optional, msgspec.field(name=discriminator, default=msgspec.UNSET)),
         ("ref", optional, msgspec.field(default=msgspec.UNSET)),
+        ("ask", optional, msgspec.field(default=msgspec.UNSET)),
     ]
     return msgspec.json.Decoder(msgspec.defstruct("Peek", fields)).decode
 
 
-def read(plan: Plan, text: str) -> tuple[Handler, Any, str]:
-    """The handler, the message, and the `ref` as JSON (empty when there is none).
+def read(plan: Plan, text: str) -> tuple[Handler, Any, str] | Control:
+    """The handler, the message, and the `ref` as JSON (empty when there is none); or a frame that is no message.
 
     Raises:
         BadFrame: with the frame to answer.
@@ -64,19 +92,118 @@ def read(plan: Plan, text: str) -> tuple[Handler, Any, str]:
     except (msgspec.MsgspecError, ValueError, RecursionError) as error:
         raise BadFrame(_explain_peek(plan, error)) from None
     ref = ""
-    if plan.envelope and seen.ref is not msgspec.UNSET:
+    if plan.envelope and (seen.ref is not msgspec.UNSET or seen.ask is not msgspec.UNSET):
+        if seen.ask is not msgspec.UNSET:
+            return Control("answer", _question(seen.ask))
         ref = _ref(plan, seen.ref)
+        control = _control(plan, seen.tag, ref)
+        if control is not None:
+            return control
     section = plan.direct
     if section is None:
         section = _route(plan, seen.tag, ref)
+    message = validated(plan, section, text, ref)
+    handler = section.handlers.get(message.__class__)
+    if handler is None:  # a validator of the user's own has made something else
+        odd = TypeError(f"a validator made a {message.__class__.__qualname__}, which no handler is for")
+        raise BadFrame(error_frame(plan, "internal_error", _UNREADABLE, None, ref), odd)
+    if handler.chunks is not None and not ref:
+        problem = {"loc": ["ref"], "type": "missing", "msg": "the frames of a stream are told by its ref"}
+        raise BadFrame(
+            error_frame(plan, "invalid_message", "a message that is followed by a stream needs a ref", [problem])
+        )
+    return handler, message, ref
+
+
+def glance(plan: Plan, text: str) -> tuple[Control | None, str]:
+    """What a frame read ahead is, without validating it: a control frame, and the `ref` of any other.
+
+    What is wrong with a frame is told in its turn.
+    """
+    if not plan.envelope or not ('"ref"' in text or '"ask"' in text or "\\" in text):
+        return None, ""
+    try:
+        seen = plan.peek(text)
+        if seen.ask is not msgspec.UNSET:
+            return Control("answer", _question(seen.ask)), ""
+        if seen.ref is msgspec.UNSET:
+            return None, ""
+        ref = _ref(plan, seen.ref)
+    except (msgspec.MsgspecError, ValueError, RecursionError, BadFrame):
+        return None, ""
+    return _control(plan, seen.tag, ref), ref
+
+
+def validated(plan: Plan, section: Section, text: str, ref: str = "") -> Any:
+    """A frame as its message, through the validator of a section.
+
+    Raises:
+        BadFrame: with the frame to answer.
+    """
     try:
         if section.prefix:
             text = _retag(plan, section, text)
-        message = _decode(section, text) if plan.envelope else section.decode(text)
-        handler = section.handlers[message.__class__]  # a validator of the user's own may have made something else
+        return _decode(section, text) if plan.envelope else section.decode(text)
     except Exception as error:  # noqa: BLE001 - each family has exceptions of its own; explain() knows them
         raise BadFrame(explain(plan, section, text, error, ref)) from None
-    return handler, message, ref
+
+
+def answers(plan: Plan, classes: tuple[Any, ...]) -> Section | None:
+    """The validator of the answers to a question; None for any message that the plan receives.
+
+    Raises:
+        ConfigurationError: a class is no message.
+    """
+    if not classes:
+        return None
+    codec = codec_of(plan.codecs, classes[0])
+    for cls in classes:
+        if codec is None or not codec.owns(cls):
+            raise ConfigurationError(f"{place(cls)} cannot be an answer; give message classes, all of one family")
+        check_message(codec, cls, plan.discriminator, plan.envelope)
+    assert codec is not None
+    return section_of(codec, classes, plan.discriminator)
+
+
+def read_answer(plan: Plan, section: Section | None, text: str, ask: str) -> Any:
+    """What the client answers to a question.
+
+    Raises:
+        BadFrame: with the frame that tells the client; the question stays open.
+    """
+    try:
+        if section is None:
+            section = plan.direct or _route(plan, plan.peek(text).tag, "")
+        return validated(plan, section, text)
+    except BadFrame as bad:
+        raise BadFrame(f'{bad.frame[:-1]},"ask":{ask}}}', bad.fault) from None
+
+
+def declined(plan: Plan, text: str) -> tuple[str, str] | None:
+    """Code and detail of the error frame with which a client answers a question; None for any other frame."""
+    with contextlib.suppress(msgspec.MsgspecError, ValueError, TypeError):
+        if _string(plan.peek(text).tag) == "error":
+            payload = _refusal(text).payload
+            return payload.code[:64] or "declined", payload.detail[:1000]
+    return None
+
+
+def _question(raw: Any) -> str:
+    """The id of a question; one that is no string was never asked."""
+    with contextlib.suppress(msgspec.MsgspecError, ValueError):
+        return str(_string(raw))
+    return ""
+
+
+def _control(plan: Plan, raw: Any, ref: str) -> Control | None:
+    """What a frame with a `ref` speaks of, where that is another message."""
+    try:
+        tag = _string(raw)
+    except (msgspec.MsgspecError, ValueError, TypeError):
+        return None
+    if tag == "cancel" or (tag == "complete" and plan.chunk_tags):
+        return Control(tag, ref)
+    return Control("chunk", ref) if tag in plan.chunk_tags else None
 
 
 def explain(plan: Plan, section: Section, text: str, error: Exception, ref: str = "") -> str:
@@ -90,7 +217,7 @@ def explain(plan: Plan, section: Section, text: str, error: Exception, ref: str 
         if isinstance(error, RecursionError):
             return error_frame(plan, "malformed_json", "the frame is nested too deeply", None, ref)
         # a validator of the user's own is broken; the text of its error may hold what clients must not see
-        raise BadFrame(error_frame(plan, "internal_error", "the server could not read this message", None, ref), error)
+        raise BadFrame(error_frame(plan, "internal_error", _UNREADABLE, None, ref), error)
     malformed, detail, errors = finding
     if malformed:
         return error_frame(plan, "malformed_json", detail, None, ref)
@@ -227,6 +354,9 @@ def _route(plan: Plan, raw: Any, ref: str) -> Section:
 
 def _unknown(plan: Plan, tag: str, ref: str) -> str:
     """The error frame for an unknown tag, written out: clients that are out of date send many of these."""
+    if tag == "cancel":  # with a ref it would not have come here
+        problem = {"loc": ["ref"], "type": "missing", "msg": "a cancel carries the ref of what it ends"}
+        return error_frame(plan, "invalid_message", "a cancel needs a ref", [problem])
     field = _encode(plan.discriminator).decode()
     msg = _encode(f"nothing here answers to {tag[:100]!r}").decode()
     errors = f'[{{"loc":[{field}],"type":"unknown_action","msg":{msg}}}]'

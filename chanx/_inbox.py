@@ -22,9 +22,14 @@ logger = logging.getLogger("chanx")
 
 
 class Inbox:
-    """The bounded queue of events of one connection, and the task that handles them while there are any."""
+    """The bounded queue of events of one connection, and the task that handles them while there are any.
 
-    __slots__ = ("_cancel", "_context", "_finished", "_handle", "_held", "_limits", "_queue", "_runtime", "_size")
+    Serial events have one of their own, without a task: `turn` is called for each, and `take` when its turn comes.
+    """
+
+    __slots__ = (
+        *("_cancel", "_context", "_finished", "_handle", "_held", "_limits", "_queue", "_runtime", "_size", "_turn"),
+    )
 
     def __init__(
         self,
@@ -32,7 +37,9 @@ class Inbox:
         runtime: Runtime,
         limits: Limits,
         context: contextvars.Context,
+        turn: Callable[[], None] | None = None,
     ) -> None:
+        self._turn = turn
         self._handle = handle
         self._runtime = runtime
         self._limits = limits
@@ -46,7 +53,7 @@ class Inbox:
     @property
     def idle(self) -> bool:
         """Nothing waits and nothing runs."""
-        return self._cancel is None
+        return self._cancel is None and not (self._turn is not None and self._queue)
 
     def push(self, event: Event, publication: Publication) -> bool:
         """Queue an event; False when there is no room for it."""
@@ -55,8 +62,19 @@ class Inbox:
             return False
         self._queue.append((event, publication.body))
         self._size += size
-        self._run()
+        if self._turn is not None:
+            self._turn()
+        else:
+            self._run()
         return True
+
+    def take(self) -> tuple[Event, str] | None:
+        """The next event, when its turn has come; None when it was dropped meanwhile."""
+        if not self._queue:
+            return None
+        event, body = self._queue.popleft()
+        self._size -= size_of(body)
+        return event, body
 
     def start(self) -> None:
         """The handshake is over: handle what waits, and all that comes."""

@@ -90,7 +90,14 @@ class Graph:
         return tuple(found)
 
     def call(
-        self, signature: Signature, guards: tuple[Node, ...], state: int, *, eager: bool, marks: bool = False
+        self,
+        signature: Signature,
+        guards: tuple[Node, ...],
+        state: int,
+        *,
+        eager: bool,
+        marks: bool = False,
+        wide: bool = False,
     ) -> Callable[[Any, Any], Any]:
         """Generate the call of one handler, hook or error handler.
 
@@ -100,14 +107,15 @@ class Graph:
             state: the index of the state of its `Context`.
             eager: it belongs to the served channel, so its connection-scoped values come before accept.
             marks: set `c.entered` just before the function itself is called.
+            wide: the call gets the `Run` of a message, `r`, in place of the connection.
         """
-        args = self.args(signature, state)
+        args = self.args(signature, state, wide=wide)
         roots = [*guards, *(arg for _, arg in args if isinstance(arg, Node))]
         if eager:
             needed = (node.slot for root in roots for node in root.walk(deep=True))
             self.eager.update(slot for slot in needed if slot is not None)
         nodes = list(dict.fromkeys(node for root in roots for node in root.walk(deep=False)))
-        return _generate(signature, args, nodes, state, eager, marks)
+        return _generate(signature, args, nodes, state, eager, marks, wide)
 
     def slots(self) -> tuple[Slot, ...]:
         """The connection-scoped values of the plan, in the order of their index."""
@@ -121,9 +129,14 @@ class Graph:
             for node in self.slotted
         )
 
-    def args(self, signature: Signature, state: int, scope: str = "message") -> Args:
+    def args(self, signature: Signature, state: int, scope: str = "message", *, wide: bool = False) -> Args:
         """What fills each parameter of a function."""
         self.check(signature, state)
+        if not wide and any(parameter.asks is Ask.CHUNKS for parameter in signature.parameters):
+            raise ConfigurationError(
+                f"{signature.where} asks for an AsyncIterator of what the client streams; "
+                f"only an async handler of messages (@channel.on) has one"
+            )
         return tuple(
             (parameter.name if parameter.keyword else None, self._arg(parameter, state, scope, signature))
             for parameter in signature.parameters
@@ -196,11 +209,11 @@ def _enterable(signature: Signature) -> Callable[..., Any]:
 
 
 def _generate(
-    signature: Signature, args: Args, nodes: list[Node], state: int, eager: bool, marks: bool
+    signature: Signature, args: Args, nodes: list[Node], state: int, eager: bool, marks: bool, wide: bool
 ) -> Callable[[Any, Any], Any]:
     names: dict[str, Any] = {"f": signature.function, "MISSING": MISSING}
     values: dict[Node, str] = {}
-    lines: list[str] = []
+    lines: list[str] = ["c = r.connection"] if wide else []
     for index, node in enumerate(nodes):
         if node.slot is None:
             names[f"f{index}"] = node.function
@@ -216,11 +229,13 @@ def _generate(
     if marks:
         lines.append("c.entered = True")
     final = f"c.in_thread(f, {text})" if signature.mode == "sync" else f"f({text})"
-    waits = signature.mode in ("async", "sync")
+    if wide and signature.mode == "asyncgen":
+        final = f"r.stream({final})"
+    waits = wide or signature.mode in ("async", "sync")
     if waits and not lines:
         return eval(compile(f"lambda m, c: {final}", f"<call of {signature.where}>", "eval"), names)  # type: ignore[no-any-return]
     lines.append(f"return await {final}" if waits else f"return {final}")
-    return _function("m, c", lines, names, f"<call of {signature.where}>")
+    return _function("m, r" if wide else "m, c", lines, names, f"<call of {signature.where}>")
 
 
 def _generate_slot(node: Node) -> Callable[[Any], Any]:
@@ -259,6 +274,8 @@ def _text(args: Args, values: Mapping[Node, str], state: int | None) -> str:
             value = "m"
         elif arg is Ask.CONNECTION:
             value = "c.http"
+        elif arg is Ask.CHUNKS:
+            value = "r.chunks"
         else:
             value = f"c.context({state})" if state else "c.ctx"
         parts.append(f"{keyword}={value}" if keyword else value)

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Mapping
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
 from dataclasses import dataclass
 from typing import Any
 
 from chanx._inject import Slot
 from chanx.codecs.protocol import Codec, Finding
 
-#: A generated call: the message, event or exception, then the connection.
+#: A generated call: the message, event or exception, then the connection (the `Run` where that is asked for).
 Call = Callable[[Any, Any], Awaitable[Any]]
 
 
 @dataclass(frozen=True, slots=True)
+class Order:
+    """How the messages of one handler run beside the serial ones.
+
+    Attributes:
+        concurrency: how many at once; None for `Limits.handlers`.
+        key: what must not overlap, one at a time where it is equal; a field's name becomes a function when compiled.
+        latest: a new message ends the one that runs.
+    """
+
+    concurrency: int | None
+    key: Callable[[Any], Hashable] | str | None
+    latest: bool
+
+
+@dataclass(frozen=True, slots=True, eq=False)
 class Handler:
     """One function that answers messages or events.
 
@@ -21,11 +36,27 @@ class Handler:
         run: the generated call, middleware included.
         where: the function's place, for logs and errors.
         errors: error handlers by exception class, the channel's own before its parents'.
+        plain: nothing but a call: no stream, no order of its own, no cancelling, no time limit.
+        wide: the call takes the `Run` in place of the connection.
+        streams: it is an async generator.
+        chunks: the validator of the client's stream that it reads.
+        order: how it runs beside other messages; None for one at a time.
+        cancellable: the client may end it with a `cancel` frame.
+        ends_on_leave: it is cancelled as soon as the client has left.
+        timeout: in seconds; None for no limit.
     """
 
     run: Call
     where: str
     errors: Mapping[type[BaseException], Call]
+    plain: bool = True
+    wide: bool = False
+    streams: bool = False
+    chunks: Section | None = None
+    order: Order | None = None
+    cancellable: bool = False
+    ends_on_leave: bool = False
+    timeout: float | None = None
     summary: str = ""
     description: str = ""
     tags: tuple[str, ...] = ()
@@ -37,7 +68,7 @@ class Section:
 
     Attributes:
         decode: the family's validator over all classes of the section.
-        handlers: by class of the validated message, never by the peeked tag; `runs` are their calls alone.
+        handlers: by class of the validated message, never by the peeked tag; `runs` are the calls of the plain ones.
         tags: what the family puts in front of a finding's path.
         strict: some class looks at unknown keys, so envelope keys must be stripped for it.
     """
@@ -51,12 +82,31 @@ class Section:
     prefix: str = ""
 
 
+def section_of(
+    codec: Codec, classes: Iterable[Any], discriminator: str, prefix: str = "", handlers: Mapping[Any, Handler] = {}
+) -> Section:
+    """One validator over classes of one family."""
+    members = tuple(classes)
+    # by the class of what is decoded: that of a generic alias has no parameters
+    table = {getattr(cls, "__origin__", cls): handler for cls, handler in handlers.items()}
+    return Section(
+        decode=codec.union(members, discriminator),
+        handlers=table,
+        runs={cls: handler.run for cls, handler in table.items() if handler.plain},
+        explain=codec.explain,
+        tags=frozenset(tag for cls in members for tag in codec.tags(cls, discriminator)),
+        strict=any(codec.extra(cls) for cls in members),
+        prefix=prefix,
+    )
+
+
 @dataclass(frozen=True, slots=True)
 class Event:
-    """How an event reaches its handler."""
+    """How an event reaches its handler; a serial one waits in the queue of messages."""
 
     decode: Callable[[str], Any]
     handler: Handler
+    serial: bool = False
 
 
 @dataclass(frozen=True, slots=True)
@@ -89,7 +139,9 @@ class Plan:
     Attributes:
         direct: the only section, when there is one family and no prefix: no peek is needed.
         routes: section by tag on the wire, for all other plans.
-        peek: reads the tag and `ref` of a frame; raises what msgspec raises.
+        peek: reads the tag, `ref` and `ask` of a frame; raises what msgspec raises.
+        chunk_tags: tags on the wire of the frames of client streams.
+        queued: every frame passes the queue of frames read ahead: there are serial events or client streams.
         slots: connection-scoped values; `eager` are those made before accept, in order.
         states: factories of the contexts' states; the first is the served channel's.
     """
@@ -108,3 +160,5 @@ class Plan:
     eager: tuple[int, ...]
     states: tuple[Callable[[], Any] | None, ...]
     uses_http: bool
+    chunk_tags: frozenset[str]
+    queued: bool

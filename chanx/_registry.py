@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Awaitable, Callable, Iterable, Mapping
-from typing import Any, Concatenate, Literal, ParamSpec, Protocol, TypeVar, overload
+from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
 
+from chanx._plan import Order
 from chanx._source import Kind, Registration, Source, caller, frame_locals, frame_place
 from chanx.context import Context
 from chanx.exceptions import ConfigurationError
@@ -38,6 +39,29 @@ MiddlewareT = TypeVar("MiddlewareT", bound=Middleware)
 OnLeave = Literal["finish", "cancel"]
 
 
+class EventOptions(TypedDict, total=False):
+    """The keywords of `Registrar.event`."""
+
+    serial: bool
+    timeout: float | None
+    summary: str | None
+    description: str | None
+    tags: Iterable[str]
+
+
+class MessageOptions(TypedDict, Generic[M], total=False):
+    """The keywords of `Registrar.on`."""
+
+    concurrency: int | None
+    key: str | Callable[[M], Hashable] | None
+    latest: bool
+    on_leave: OnLeave
+    timeout: float | None
+    summary: str | None
+    description: str | None
+    tags: Iterable[str]
+
+
 class Registrar:
     """The registering half of `Channel`. Each decorator returns the function unchanged."""
 
@@ -45,23 +69,23 @@ class Registrar:
 
     # fmt: off
     @overload
-    def on(self, a: type[A], /, *, on_leave: OnLeave = ..., summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A]: ...  # noqa: E501
+    def on(self, a: type[A], /, **options: Unpack[MessageOptions[A]]) -> Registers[A]: ...
     @overload
-    def on(self, a: type[A], b: type[B], /, *, on_leave: OnLeave = ..., summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B]: ...  # noqa: E501
+    def on(self, a: type[A], b: type[B], /, **options: Unpack[MessageOptions[A | B]]) -> Registers[A | B]: ...
     @overload
-    def on(self, a: type[A], b: type[B], c: type[C], /, *, on_leave: OnLeave = ..., summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B | C]: ...  # noqa: E501
+    def on(self, a: type[A], b: type[B], c: type[C], /, **options: Unpack[MessageOptions[A | B | C]]) -> Registers[A | B | C]: ...  # noqa: E501
     @overload
-    def on(self, a: type[A], b: type[B], c: type[C], d: type[D], /, *, on_leave: OnLeave = ..., summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B | C | D]: ...  # noqa: E501
+    def on(self, a: type[A], b: type[B], c: type[C], d: type[D], /, **options: Unpack[MessageOptions[A | B | C | D]]) -> Registers[A | B | C | D]: ...  # noqa: E501
     @overload
-    def on(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], /, *, on_leave: OnLeave = ..., summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B | C | D | E]: ...  # noqa: E501
+    def on(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], /, **options: Unpack[MessageOptions[A | B | C | D | E]]) -> Registers[A | B | C | D | E]: ...  # noqa: E501
     @overload
-    def on(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], g: type[G], /, *, on_leave: OnLeave = ..., summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B | C | D | E | G]: ...  # noqa: E501
+    def on(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], g: type[G], /, **options: Unpack[MessageOptions[A | B | C | D | E | G]]) -> Registers[A | B | C | D | E | G]: ...  # noqa: E501
     @overload
-    def on(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], g: type[G], h: type[H], /, *, on_leave: OnLeave = ..., summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B | C | D | E | G | H]: ...  # noqa: E501
+    def on(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], g: type[G], h: type[H], /, **options: Unpack[MessageOptions[A | B | C | D | E | G | H]]) -> Registers[A | B | C | D | E | G | H]: ...  # noqa: E501
     @overload
-    def on(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], g: type[G], h: type[H], i: type[I], /, *, on_leave: OnLeave = ..., summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B | C | D | E | G | H | I]: ...  # noqa: E501
+    def on(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], g: type[G], h: type[H], i: type[I], /, **options: Unpack[MessageOptions[A | B | C | D | E | G | H | I]]) -> Registers[A | B | C | D | E | G | H | I]: ...  # noqa: E501
     @overload
-    def on(self, *, on_leave: OnLeave = ..., summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Callable[[F], F]: ...  # noqa: E501
+    def on(self, **options: Unpack[MessageOptions[Any]]) -> Callable[[F], F]: ...
     @overload
     def on(self, function: F, /) -> F: ...
     # fmt: on
@@ -69,7 +93,11 @@ class Registrar:
     def on(  # pyright: ignore[reportInconsistentOverload]
         self,
         *types: Any,
+        concurrency: int | None = None,
+        key: str | Callable[[Any], Hashable] | None = None,
+        latest: bool = False,
         on_leave: OnLeave = "finish",
+        timeout: float | None = None,
         summary: str | None = None,
         description: str | None = None,
         tags: Iterable[str] = (),
@@ -77,9 +105,22 @@ class Registrar:
         """Register a function for one or more messages: `@chat.on(Say)`, `@chat.on(Say, Shout)`, or `@chat.on`
         with the message read off the first parameter.
 
+        What it returns is sent: one message, a list of several, or nothing. An async generator streams: each message
+        goes out as it is yielded. A parameter `AsyncIterator[Chunk]` is what the client streams.
+
+        Messages of one connection are handled one at a time, in order. With `concurrency`, `key` or `latest`
+        those of this function are handled beside the others.
+
         Args:
             types: message classes: pydantic models or msgspec structs with a literal tag.
-            on_leave: `"cancel"` cancels a running handler as soon as its client has left; else it may finish.
+            concurrency: so many at once; `Limits.handlers` where only `key` is given.
+            key: a field, or a function of the message: one at a time where it is equal.
+            latest: a new message cancels the one that is being handled, with the same `key` if there is one. It
+                begins when the old one has closed its dependencies and its `ref` was answered with `cancelled`.
+            on_leave: `"cancel"` cancels a running handler as soon as its client has left, or sends `cancel`; else it
+                may finish. A stream is always cancelled.
+            timeout: in seconds; then the handler is cancelled, and its message answered with `timeout`. Left out,
+                `Limits.handler_timeout`; `math.inf` for no limit.
             summary: one line for documents; the docstring's first when left out.
             description: for documents; the docstring when left out.
             tags: for documents.
@@ -87,32 +128,39 @@ class Registrar:
         Raises:
             ConfigurationError: the channel is compiled already, or an argument is wrong.
         """
+        where = f"on at {frame_place(caller())}"
         if on_leave not in ("finish", "cancel"):
-            raise ConfigurationError(
-                f'on at {frame_place(caller())}: on_leave={on_leave!r}; it is "finish" or "cancel"'
-            )
-        extra = {"summary": summary, "description": description, "tags": tuple(tags)}
-        return self._decorate("on", types, cancel_on_leave=on_leave == "cancel", **extra)
+            raise ConfigurationError(f'{where}: on_leave={on_leave!r}; it is "finish" or "cancel"')
+        return self._decorate(
+            "on",
+            types,
+            order=_order(where, concurrency, key, latest),
+            cancel_on_leave=on_leave == "cancel",
+            timeout=_timeout(where, timeout),
+            summary=summary,
+            description=description,
+            tags=tuple(tags),
+        )
 
     # fmt: off
     @overload
-    def event(self, a: type[A], /, *, summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A]: ...  # noqa: E501
+    def event(self, a: type[A], /, **options: Unpack[EventOptions]) -> Registers[A]: ...
     @overload
-    def event(self, a: type[A], b: type[B], /, *, summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B]: ...  # noqa: E501
+    def event(self, a: type[A], b: type[B], /, **options: Unpack[EventOptions]) -> Registers[A | B]: ...
     @overload
-    def event(self, a: type[A], b: type[B], c: type[C], /, *, summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B | C]: ...  # noqa: E501
+    def event(self, a: type[A], b: type[B], c: type[C], /, **options: Unpack[EventOptions]) -> Registers[A | B | C]: ...
     @overload
-    def event(self, a: type[A], b: type[B], c: type[C], d: type[D], /, *, summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B | C | D]: ...  # noqa: E501
+    def event(self, a: type[A], b: type[B], c: type[C], d: type[D], /, **options: Unpack[EventOptions]) -> Registers[A | B | C | D]: ...  # noqa: E501
     @overload
-    def event(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], /, *, summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B | C | D | E]: ...  # noqa: E501
+    def event(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], /, **options: Unpack[EventOptions]) -> Registers[A | B | C | D | E]: ...  # noqa: E501
     @overload
-    def event(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], g: type[G], /, *, summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B | C | D | E | G]: ...  # noqa: E501
+    def event(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], g: type[G], /, **options: Unpack[EventOptions]) -> Registers[A | B | C | D | E | G]: ...  # noqa: E501
     @overload
-    def event(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], g: type[G], h: type[H], /, *, summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B | C | D | E | G | H]: ...  # noqa: E501
+    def event(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], g: type[G], h: type[H], /, **options: Unpack[EventOptions]) -> Registers[A | B | C | D | E | G | H]: ...  # noqa: E501
     @overload
-    def event(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], g: type[G], h: type[H], i: type[I], /, *, summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Registers[A | B | C | D | E | G | H | I]: ...  # noqa: E501
+    def event(self, a: type[A], b: type[B], c: type[C], d: type[D], e: type[E], g: type[G], h: type[H], i: type[I], /, **options: Unpack[EventOptions]) -> Registers[A | B | C | D | E | G | H | I]: ...  # noqa: E501
     @overload
-    def event(self, *, summary: str | None = ..., description: str | None = ..., tags: Iterable[str] = ...) -> Callable[[F], F]: ...  # noqa: E501
+    def event(self, **options: Unpack[EventOptions]) -> Callable[[F], F]: ...
     @overload
     def event(self, function: F, /) -> F: ...
     # fmt: on
@@ -120,15 +168,30 @@ class Registrar:
     def event(  # pyright: ignore[reportInconsistentOverload]
         self,
         *types: Any,
+        serial: bool = False,
+        timeout: float | None = None,
         summary: str | None = None,
         description: str | None = None,
         tags: Iterable[str] = (),
     ) -> Any:
         """Register a function for events that server code emits to groups; clients cannot send them.
 
-        Arguments and errors as in `on`.
+        Events of one connection are handled one at a time, in order, beside its messages.
+
+        Args:
+            types: event classes.
+            serial: they wait among the messages instead, so that neither overtakes the other.
+            timeout: in seconds; then the handler is cancelled.
+            summary: one line for documents; the docstring's first when left out.
+            description: for documents; the docstring when left out.
+            tags: for documents.
+
+        Raises:
+            ConfigurationError: the channel is compiled already, or an argument is wrong.
         """
-        return self._decorate("event", types, summary=summary, description=description, tags=tuple(tags))
+        limit = _timeout(f"event at {frame_place(caller())}", timeout)
+        options = {"summary": summary, "description": description, "tags": tuple(tags)}
+        return self._decorate("event", types, serial=serial, timeout=limit, **options)
 
     def on_connect(self, function: F, /) -> F:
         """Register a function that runs before the socket is accepted.
@@ -177,3 +240,23 @@ class Registrar:
 
 def _is_class(thing: Any) -> bool:
     return isinstance(thing, type) or hasattr(thing, "__origin__")  # a generic struct with parameters is an alias
+
+
+def _order(where: str, concurrency: Any, key: Any, latest: Any) -> Order | None:
+    if concurrency is None and key is None and not latest:
+        return None
+    if concurrency is not None and (
+        isinstance(concurrency, bool) or not isinstance(concurrency, int) or concurrency < 1
+    ):
+        raise ConfigurationError(f"{where}: concurrency={concurrency!r}; give a number of at least 1")
+    if key is not None and not isinstance(key, str) and not callable(key):
+        raise ConfigurationError(f"{where}: key={key!r}; give the name of a field, or a function of the message")
+    if latest and key is None and concurrency is not None:
+        raise ConfigurationError(f"{where}: latest=True runs one at a time; drop concurrency=, or give a key=")
+    return Order(concurrency, key, bool(latest))
+
+
+def _timeout(where: str, timeout: Any) -> float | None:
+    if timeout is not None and (isinstance(timeout, bool) or not isinstance(timeout, (int, float)) or not timeout > 0):
+        raise ConfigurationError(f"{where}: timeout={timeout!r}; give a number of seconds, or None")
+    return timeout

@@ -43,7 +43,7 @@ class Scoped:
     """
 
     __slots__ = (
-        *("_cancellable", "_contexts", "_http", "_lock", "ctx", "deadline", "entered", "entering", "late"),
+        *("_contexts", "_http", "_lock", "ctx", "deadline", "entered", "entering", "late"),
         *("home", "http", "id", "left", "plan", "scope", "service", "values"),
     )
 
@@ -62,7 +62,6 @@ class Scoped:
         self.deadline = math.inf
         self.late: list[Late] = []
         self._contexts: dict[int, Context[Any]] = {}
-        self._cancellable: set[anyio.CancelScope] = set()
         self._lock: anyio.Lock | None = None
         self._http: HTTPConnection | None = None
         self.http: Any = self.handshake() if service.plan.uses_http else None
@@ -121,23 +120,6 @@ class Scoped:
                     slot = self.plan.slots[one]
                     self.values[one] = slot.read(self.scope) if slot.read else await slot.make(self)
         return self.values[index]
-
-    async def until_left(self, run: Any, message: Any) -> Any:
-        """Run a handler that is cancelled as soon as the client has left."""
-        with anyio.CancelScope() as scope:
-            self._cancellable.add(scope)
-            if self.left:
-                scope.cancel()
-            try:
-                return await run(message, self)
-            finally:
-                self._cancellable.discard(scope)
-
-    def cancel_waiting(self) -> None:
-        """The client has left: cancel what does not outlive it."""
-        self.left = True
-        for scope in self._cancellable:
-            scope.cancel()
 
     async def in_thread(self, function: Callable[..., Any], *args: Any, **keywords: Any) -> Any:
         """Run a plain function in a worker thread of the channel's own limiter."""

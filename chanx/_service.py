@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass
+from dataclasses import dataclass, field
+from typing import Any
 
-from chanx._plan import Plan
+from chanx._plan import Plan, Section
 from chanx.groups.layer import GroupLayer
 from chanx.types import Limits, Stats
 
@@ -36,7 +37,11 @@ class Counters:
 
 @dataclass(frozen=True, eq=False)
 class Service:
-    """One compiled channel as its connections use it."""
+    """One compiled channel as its connections use it.
+
+    Attributes:
+        answers: the validators of the answers to questions, by the classes that were asked for.
+    """
 
     plan: Plan
     limits: Limits
@@ -45,3 +50,4 @@ class Service:
     refuse: str
     allowed_origins: Collection[str] | None
     subprotocols: tuple[str, ...]
+    answers: dict[tuple[Any, ...], Section | None] = field(default_factory=dict[tuple[Any, ...], "Section | None"])

@@ -13,17 +13,23 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 
-from chanx import _dispatch
-from chanx._ahead import Received
-from chanx._dispatch import BadFrame
+from chanx import _control, _dispatch
+from chanx._ahead import EVENT, Received
+from chanx._answers import Stopped, failed, recovered, refuse
+from chanx._answers import answer as send_answer
+from chanx._dispatch import BadFrame, Control
 from chanx._outbox import size_of
-from chanx._plan import Event, Handler
+from chanx._plan import Event
+from chanx._runs import Run
 from chanx.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
     from chanx.connection import Connection
 
 logger = logging.getLogger("chanx")
+
+#: After these, whatever became of them, another frame may come.
+_GOES_ON = ("websocket.receive", EVENT["type"])
 
 
 async def serve(connection: Connection) -> None:
@@ -49,7 +55,7 @@ async def serve(connection: Connection) -> None:
                 raise TypeError
         except (KeyError, TypeError):  # no text, or too much of it
             if not await _acceptable(connection, event):
-                if event["type"] != "websocket.receive":
+                if event["type"] not in _GOES_ON:
                     return
                 continue
             text = event["text"]
@@ -74,6 +80,9 @@ async def serve(connection: Connection) -> None:
                 if connection.closing:  # what arrives after the server has closed is not handled
                     return
                 connection.watch()
+                if connection.asks is not None and '"ask"' in text:  # perhaps no message, but an answer
+                    await _long_way(connection, text)
+                    continue
             try:
                 result = await run(message, connection)
                 try:
@@ -82,13 +91,13 @@ async def serve(connection: Connection) -> None:
                     encode = None
                 if encode is None:
                     if result is not None:
-                        await _answer(connection, result, "")
+                        await send_answer(connection, result, "")
                     connection.running = None
                     continue
                 answer = encode(result).decode()
             except BaseException as error:  # noqa: BLE001 - a handler may raise anything
                 handler = section.handlers[message.__class__]  # type: ignore[union-attr]
-                await _failed(connection, handler, connection.home.ordinary(error), "")
+                await failed(connection, handler, connection.home.ordinary(error), "")
                 connection.running = None
                 continue
         if outbox.writing is None:
@@ -118,12 +127,18 @@ async def handle_event(connection: Connection, event: Event, body: str) -> None:
         connection.report(f"reading an event for {handler.where}", error)
         return
     try:
-        await _answer(connection, await handler.run(message, connection), "")
+        run = handler.run(message, connection) if handler.plain else Run(connection, handler, message).result()
+        result = await run
+        await send_answer(connection, result, "")
     except ConnectionClosed:
+        return
+    except Stopped as stopped:
+        if stopped.code == "timeout":
+            logger.warning("%s was cancelled after its time limit; connection %s", handler.where, connection.id)
         return
     except BaseException as raised:  # noqa: BLE001 - a handler may raise anything
         failure = connection.home.ordinary(raised)
-        frames = await _recovered(connection, handler, failure, "")
+        frames = await recovered(connection, handler, failure, "")
         if frames is None and isinstance(failure, HTTPException):
             counters.events_skipped += 1  # its guards hold the event back from this client, who asked for nothing
             logger.debug("%s refused an event for connection %s: %s", handler.where, connection.id, failure.detail)
@@ -136,6 +151,9 @@ async def handle_event(connection: Connection, event: Event, body: str) -> None:
 
 async def _acceptable(connection: Connection, event: Received) -> bool:
     """Whether a frame that is not plainly small text may be handled; else it is dealt with here."""
+    if event is EVENT:
+        await _serial_event(connection)
+        return False
     if event["type"] != "websocket.receive":
         connection.gone(event)
         return False
@@ -148,29 +166,50 @@ async def _acceptable(connection: Connection, event: Received) -> bool:
     if text is not None:
         return True
     detail = "binary frames are not understood here; send text"
-    await _refuse(connection, _dispatch.error_frame(connection.plan, "unsupported_frame", detail, None))
+    await refuse(connection, _dispatch.error_frame(connection.plan, "unsupported_frame", detail, None))
     return False
 
 
+async def _serial_event(connection: Connection) -> None:
+    """The turn of an event that waited among the messages."""
+    taken = None if connection.serial is None or connection.closing else connection.serial.take()
+    if taken is not None:
+        connection.running = taken
+        connection.watch()
+        await handle_event(connection, *taken)
+        connection.running = None
+
+
 async def _long_way(connection: Connection, text: str) -> None:
-    """A frame with a `ref`, of a channel with two families or prefixes, or one that must be read twice."""
+    """A frame with a `ref`, of a channel with two families or prefixes, for a handler that is more than a call,
+    or one that must be read twice.
+    """
+    connection.running = text
+    connection.watch()
     try:
-        handler, message, ref = _dispatch.read(connection.plan, text)
+        found = _dispatch.read(connection.plan, text)
     except BadFrame as bad:
         if bad.fault is None:
-            await _refuse(connection, bad.frame)
+            await refuse(connection, bad.frame)
         else:
             with contextlib.suppress(ConnectionClosed):
                 await connection.send_text(_fault(connection, bad))
-        return
-    if connection.closing:
-        return
-    connection.running = message
-    connection.watch()
-    try:
-        await _answer(connection, await handler.run(message, connection), ref)
-    except BaseException as error:  # noqa: BLE001 - a handler may raise anything
-        await _failed(connection, handler, connection.home.ordinary(error), ref)
+    else:
+        if isinstance(found, Control):
+            await _control.act(connection, found, text)
+        elif not connection.closing:
+            handler, message, ref = found
+            if ref and connection.in_flight(ref):
+                await _control.duplicate(connection, ref)
+            elif handler.plain:
+                connection.ref = ref
+                try:
+                    await send_answer(connection, await handler.run(message, connection), ref)
+                except BaseException as error:  # noqa: BLE001 - a handler may raise anything
+                    await failed(connection, handler, connection.home.ordinary(error), ref)
+                connection.ref = ""
+            else:
+                await connection.made_runs().begin(Run(connection, handler, message, ref, size_of(text)))
     connection.running = None
 
 
@@ -178,7 +217,7 @@ def _invalid(connection: Connection, text: str, error: Exception) -> str | None:
     """The answer to a frame that does not validate; None where it must be read the longer way, or has no answer."""
     section = connection.plan.direct
     assert section is not None
-    if section.strict:
+    if section.strict or isinstance(error, KeyError) or '"ask"' in text:  # perhaps no message, or no plain handler's
         return None
     try:
         answer = _dispatch.explain(connection.plan, section, text, error)
@@ -192,48 +231,3 @@ def _fault(connection: Connection, bad: BadFrame) -> str:
     assert bad.fault is not None
     connection.report("reading a message", bad.fault)
     return bad.frame
-
-
-async def _refuse(connection: Connection, frame: str) -> None:
-    """Answer a frame that cannot be handled, until its sender has struck out."""
-    if connection.strike():
-        with contextlib.suppress(ConnectionClosed):
-            await connection.send_text(frame)
-
-
-async def _answer(connection: Connection, result: Any, ref: str) -> None:
-    """Send what a handler returned: one message, several, or nothing."""
-    for frame in _dispatch.answer(connection.plan, result, ref):
-        await connection.send_text(frame)
-
-
-async def _failed(connection: Connection, handler: Handler, error: Exception, ref: str) -> None:
-    """Answer a message whose handler raised."""
-    if isinstance(error, ConnectionClosed) and connection.outbox.closed:
-        return
-    frames = await _recovered(connection, handler, error, ref)
-    if frames is None:
-        code, detail = "internal_error", "the server could not handle this message"
-        if isinstance(error, HTTPException):
-            code, detail = "unauthorized", str(error.detail)
-        else:
-            connection.report(handler.where, error)
-        frames = [_dispatch.error_frame(connection.plan, code, detail, None, ref)]
-    with contextlib.suppress(ConnectionClosed):
-        for frame in frames:
-            await connection.send_text(frame)
-
-
-async def _recovered(connection: Connection, handler: Handler, error: Exception, ref: str) -> list[str] | None:
-    """The frames of what the matching `on_error` function returns; None where there is none, or it failed too."""
-    for cls in type(error).__mro__ if handler.errors else ():
-        recover = handler.errors.get(cls)
-        if recover is not None:
-            try:
-                return _dispatch.answer(connection.plan, await recover(error, connection), ref)
-            except ConnectionClosed:
-                return []
-            except BaseException as second:  # noqa: BLE001 - then the message fails as without it
-                connection.report(f"the error handler of {handler.where}", connection.home.ordinary(second))
-                return None
-    return None

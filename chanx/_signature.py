@@ -8,7 +8,7 @@ from __future__ import annotations
 import functools
 import inspect
 import types
-from collections.abc import Callable, Mapping
+from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
 from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
@@ -32,6 +32,7 @@ class Ask(Enum):
     MESSAGE = "message"
     CONTEXT = "context"
     CONNECTION = "connection"
+    CHUNKS = "chunks"
 
 
 @dataclass(frozen=True, slots=True)
@@ -184,13 +185,16 @@ def _parameter(function: Callable[..., Any], parameter: inspect.Parameter, hint:
         return Parameter(name, keyword, Ask.CONTEXT, hint)
     if bare is HTTPConnection:
         return Parameter(name, keyword, Ask.CONNECTION, hint)
+    if bare in (AsyncIterator, AsyncIterable):
+        return Parameter(name, keyword, Ask.CHUNKS, hint)
     for refused, advice in _REFUSED.items():
         if isinstance(bare, type) and issubclass(bare, refused):
             raise ConfigurationError(f"{place(function)}: parameter {name!r}: {advice}")
     told = "has no annotation" if hint is MISSING else f"is a {getattr(bare, '__name__', bare)}"
     raise ConfigurationError(
         f"{place(function)}: parameter {name!r} {told}, which nothing can provide. Ask for Context, "
-        f"HTTPConnection, or Annotated[…, Depends(…) | Path() | Query() | Header() | Cookie()]"
+        f"HTTPConnection, AsyncIterator[…] of what the client streams, "
+        f"or Annotated[…, Depends(…) | Path() | Query() | Header() | Cookie()]"
     )
 
 

@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Literal
 
+from chanx._plan import Order
 from chanx.exceptions import ConfigurationError
 from chanx.params import Depends
 from chanx.types import place
@@ -21,6 +22,9 @@ class Registration:
 
     Attributes:
         types: the classes named in the decorator; empty when they are read off the annotation.
+        order: how it runs beside other messages; None for one at a time.
+        serial: of an event: it waits in the queue of messages.
+        timeout: in seconds; None for the channel's own limit.
         localns: names of the function that registered it, where that was not a module.
     """
 
@@ -28,6 +32,9 @@ class Registration:
     function: Callable[..., Any]
     types: tuple[Any, ...] = ()
     cancel_on_leave: bool = False
+    order: Order | None = None
+    serial: bool = False
+    timeout: float | None = None
     summary: str | None = None
     description: str | None = None
     tags: tuple[str, ...] = ()

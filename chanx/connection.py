@@ -11,11 +11,9 @@ runtime's tick looks at connections that stay suspended and starts a background 
 
 from __future__ import annotations
 
-import contextvars
 import itertools
 import logging
 import secrets
-from enum import Enum
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
@@ -23,17 +21,19 @@ import anyio
 
 from chanx import _lifecycle, _runtime
 from chanx._ahead import ReadAhead, Received
+from chanx._asks import Asks
+from chanx._control import sift
 from chanx._handshake import open_socket
-from chanx._inbox import Inbox
+from chanx._membership import Membership
 from chanx._outbox import Outbox
-from chanx._scoped import Scoped
-from chanx._serving import handle_event, serve
+from chanx._runs import Runs
+from chanx._serving import serve
+from chanx._states import State
 from chanx.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
     from chanx._lifecycle import Ending
     from chanx._service import Service
-    from chanx.groups.layer import Publication
 
 logger = logging.getLogger("chanx")
 
@@ -41,22 +41,13 @@ _PROCESS = secrets.token_hex(6)
 _numbers = itertools.count(1)
 
 
-class State(Enum):
-    """Where a connection is in its life; see the rules at the top of the file."""
-
-    HANDSHAKE = 0
-    OPEN = 1
-    LEAVING = 2
-    CLOSED = 3
-
-
-class Connection(Scoped):
+class Connection(Membership):
     """One accepted, or not yet accepted, WebSocket. Made and run by the channel's ASGI entry."""
 
     __slots__ = (
-        *("_ahead", "_context", "inbox", "_receive", "_seen", "_seen_writing", "_serving"),
-        *("_strikes", "_strikes_since", "_stuck", "close_code", "close_reason", "closing", "endings"),
-        *("groups", "left_groups", "outbox", "read", "running", "state", "subprotocol", "watched"),
+        *("_receive", "_seen", "_seen_writing", "_serving", "_strikes", "_strikes_since", "_stuck", "ahead", "asks"),
+        *("close_code", "close_reason", "closing", "endings", "outbox", "read", "ref", "running", "runs"),
+        *("subprotocol", "watched"),
     )
 
     def __init__(self, service: Service, scope: Any, receive: Any, send: Any) -> None:
@@ -65,11 +56,7 @@ class Connection(Scoped):
         self.read = receive
         self.id = f"{_PROCESS}-{next(_numbers)}"
         self.home = _runtime.current()
-        self.state = State.HANDSHAKE
-        self._context = contextvars.copy_context()
-        self.outbox = Outbox(send, self.home, service.limits, self._context, self.broke, self.watch)
-        self.groups: set[str] = set()
-        self.left_groups: set[str] = set()
+        self.outbox = Outbox(send, self.home, service.limits, self.variables, self.broke, self.watch)
         self.endings: list[Ending] = []
         self.subprotocol: str | None = None
         self.close_code: int | None = None
@@ -77,8 +64,12 @@ class Connection(Scoped):
         self.closing = False
         self.running: Any = None
         self.watched = False
-        self._ahead: ReadAhead | None = None
-        self.inbox: Inbox | None = None
+        self.ref = ""
+        self.ahead: ReadAhead | None = None
+        self.asks: Asks | None = None
+        self.runs: Runs | None = None
+        if self.plan.queued:
+            self.queue_frames()
         self._serving = anyio.CancelScope()
         self._seen: Any = None
         self._seen_writing: str | None = None
@@ -125,9 +116,11 @@ class Connection(Scoped):
             self.inbox.start()
 
     async def _settle(self) -> None:
-        """Before the hooks end: event handlers finish, and a close that we began is written."""
+        """Before the hooks end: what runs beside the messages finishes, and a close that we began is written."""
         if self.inbox is not None:
             await self.inbox.finished()
+        if self.runs is not None:
+            await self.runs.finished()
         if self.closing:
             await self.outbox.drained()
 
@@ -135,41 +128,87 @@ class Connection(Scoped):
         """Run the last hooks and let go of everything; returns a cancellation that came up meanwhile."""
         self.depart(1006)
         try:
-            if self.inbox is not None and not self.inbox.idle:
+            if self._beside:
                 deadline = self.home.time() + self.service.limits.cleanup
                 with anyio.CancelScope(shield=True, deadline=deadline):
-                    self.inbox.cancel()
-                    await self.inbox.finished()
+                    await self._stop_beside()
             return await _lifecycle.leave(self) if self.endings else None
         finally:
             self.state = State.CLOSED
             self.outbox.abandon()
-            if self._ahead is not None:
-                self._ahead.stop()
+            if self.ahead is not None:
+                self.ahead.stop()
             if self._stuck is not None:
                 self._stuck()
             self.service.layer.members.remove(self)
 
     @property
+    def _beside(self) -> bool:
+        """Does a handler run, or wait to run, beside the serial messages?"""
+        return not ((self.inbox is None or self.inbox.idle) and (self.runs is None or self.runs.idle))
+
+    async def _stop_beside(self) -> None:
+        if self.inbox is not None:
+            self.inbox.cancel()
+        if self.runs is not None:
+            self.runs.stop()
+            await self.runs.finished()
+        if self.inbox is not None:
+            await self.inbox.finished()
+
+    @property
     def _handling(self) -> bool:
         """Is a handler of a message or an event running?"""
-        return self.running is not None or not (self.inbox is None or self.inbox.idle)
+        return self.running is not None or self._beside
+
+    def made_runs(self) -> Runs:
+        """What runs otherwise than by a plain call; made when it is needed."""
+        if self.runs is None:
+            self.runs = Runs(self)
+        return self.runs
+
+    def in_flight(self, ref: str) -> bool:
+        """Has a message with this ref, as JSON, no answer yet?"""
+        return ref == self.ref or (self.runs is not None and ref in self.runs.refs)
 
     # -- reading ------------------------------------------------------------------------------------
 
     def _read_ahead(self) -> None:
         """A handler stays suspended: let a background task read, so that a leaving client is seen."""
         if self.state is State.OPEN:
-            if self._ahead is None:
-                self._ahead = ReadAhead(self._receive, self.home, self.service.limits, self._context, self.gone)
-                self.read = self._read_queued
-            self._ahead.start()
+            self.queue_frames().start()
+
+    def queue_frames(self) -> ReadAhead:
+        """Let every frame pass a queue from now on; made when it is needed."""
+        if self.ahead is None:
+            self.ahead = ReadAhead(
+                self._receive,
+                self.home,
+                self.service.limits,
+                self.variables,
+                sift=partial(sift, self),
+                gone=self.gone,
+                stuck=self._stuck_reading,
+                streams=self.in_flight,
+                stays=self.plan.queued,
+            )
+            self.read = self._read_queued
+        return self.ahead
+
+    def _stuck_reading(self) -> None:
+        if self.asks is not None:
+            self.asks.overloaded()
+
+    def expect_answer(self) -> None:
+        """A question was sent: read at once, also while a handler is suspended, and look for the answer."""
+        if self.running is not None:
+            self._read_ahead()
 
     async def _read_queued(self) -> Received:
-        assert self._ahead is not None
-        event = await self._ahead.next()
-        if self._ahead.idle and not self.closing:
-            self._ahead = None
+        assert self.ahead is not None
+        event = await self.ahead.next()
+        if self.ahead.idle and not self.closing:
+            self.ahead = None
             self.read = self._receive
         return event
 
@@ -202,7 +241,7 @@ class Connection(Scoped):
         try:
             await self.outbox.put(text)
         except TimeoutError:
-            self._overloaded("its outbox had no room for an answer")
+            self.overloaded("its outbox had no room for an answer")
             raise ConnectionClosed(1013, "too slow") from None
         except ConnectionClosed:
             raise ConnectionClosed(self.close_code, self.close_reason) from None
@@ -219,66 +258,21 @@ class Connection(Scoped):
         self.read = _read_nothing
         dropped = self.outbox.close(code, reason, now=now)
         self.depart(code, reason)
+        self._end_conversation()
+        if self.runs is not None:
+            self.runs.clear()
         limits = self.service.limits
         self._serving.deadline = self.home.time() + (limits.cleanup if now else limits.linger)
         return dropped
 
-    # -- groups -------------------------------------------------------------------------------------
-
-    async def join(self, group: str) -> None:
-        """Become a member; returns when the layer has confirmed."""
-        if self.state not in (State.HANDSHAKE, State.OPEN):
-            raise ConnectionClosed(self.close_code, self.close_reason)
-        layer = self.service.layer
-        first = group not in self.groups
-        if first:
-            self.groups.add(group)
-            layer.members.join(group, self)
-        try:
-            await layer.subscribe(group)  # also when another task of the connection has asked and still waits
-        except BaseException:
-            if first:
-                self.leave(group)
-            raise
-        if self.state not in (State.HANDSHAKE, State.OPEN):
-            raise ConnectionClosed(self.close_code, self.close_reason)
-
-    def leave(self, group: str) -> None:
-        """End a membership, if there is one."""
-        if group in self.groups:
-            self.groups.discard(group)
-            layer = self.service.layer
-            if layer.members.leave(group, self):
-                try:
-                    layer.unsubscribe(group)
-                except Exception as error:  # noqa: BLE001 - the other groups must be left all the same
-                    self.report(f"unsubscribing from {group!r}", error)
-
-    async def publish(self, publication: Publication, message: Any) -> None:
-        """Hand a publication to the layer."""
-        layer = self.service.layer
-        for observe in layer.members.observers:
-            observe(message, publication)
-        await layer.publish(publication)
-
-    def push(self, publication: Publication) -> None:
-        """Queue a publication for the client or for its event handler; never waits, never raises."""
-        if self.state not in (State.HANDSHAKE, State.OPEN):
-            return
-        if publication.event is None:
-            if not self.outbox.push(publication.body):
-                self._overloaded("its outbox is full")
-            return
-        event = self.plan.events.get(publication.event)
-        if event is None:
-            self.service.counters.events_skipped += 1
-            return
-        if self.inbox is None:
-            self.inbox = Inbox(partial(handle_event, self), self.home, self.service.limits, self._context)
-            if self.state is State.OPEN:
-                self.inbox.start()
-        if not self.inbox.push(event, publication):
-            self._overloaded("its inbox of events is full")
+    async def ask(self, message: Any, classes: tuple[Any, ...], timeout: float | None) -> Any:
+        """Send a question and wait for its answer; see `Context.ask`."""
+        if self.state is State.HANDSHAKE:
+            raise RuntimeError("nothing can be asked before the connection is accepted; ask in a handler")
+        if self.asks is None:
+            self.asks = Asks(self)
+            self.watched = False
+        return await self.asks.ask(message, classes, self.service.limits.ask_timeout if timeout is None else timeout)
 
     # -- what ends it -------------------------------------------------------------------------------
 
@@ -287,9 +281,19 @@ class Connection(Scoped):
         if not self.closing:
             self.depart(event.get("code", 1005), event.get("reason") or "")
             self.outbox.shut()
-        self.cancel_waiting()
+        self.left = True
+        self._end_conversation()
         if self._handling:
             self._linger()
+
+    def _end_conversation(self) -> None:
+        """Nothing can be said any more: what lives of that ends."""
+        if self.asks is not None:
+            self.asks.closed()
+        if self.runs is not None:
+            self.runs.left()
+        if self.ahead is not None:
+            self.ahead.wake()
 
     def _linger(self) -> None:
         self._serving.deadline = min(self._serving.deadline, self.home.time() + self.service.limits.linger)
@@ -311,16 +315,17 @@ class Connection(Scoped):
         self.left_groups = set(self.groups)
         for group in self.left_groups:
             self.leave(group)
-        if self.inbox is not None:
-            self.inbox.clear()
+        for inbox in (self.inbox, self.serial):
+            if inbox is not None:
+                inbox.clear()
 
-    def _overloaded(self, why: str) -> None:
+    def overloaded(self, why: str) -> None:
         """The client is too slow: say so and close, dropping what waits for it."""
         if self.closing:
             return
         counters = self.service.counters
         counters.slow_closed += 1
-        waiting = self.inbox.clear() if self.inbox is not None else 0
+        waiting = sum(inbox.clear() for inbox in (self.inbox, self.serial) if inbox is not None)
         dropped = self.close(1013, "too slow", now=True) + waiting + 1
         counters.frames_dropped += dropped
         logger.warning(
@@ -333,7 +338,8 @@ class Connection(Scoped):
     def watch(self) -> None:
         """Have the runtime look at this connection while it is busy."""
         if not self.watched:
-            self.watched = not self.closing  # never set while closing: `serve` then looks at that too
+            # never set while closing, or once something was asked: `serve` then looks at that too
+            self.watched = not self.closing and self.asks is None
             self.home.watch(self)
 
     def tick(self) -> bool:
@@ -352,13 +358,13 @@ class Connection(Scoped):
             again = True
         elif self._stuck is None:
             self._stuck = self.home.later(self.service.limits.send_timeout, partial(self._check_stuck, writing))
-        self.watched = again and not self.closing
+        self.watched = again and not self.closing and self.asks is None
         return again
 
     def _check_stuck(self, writing: str) -> None:
         self._stuck = None
         if self.outbox.writing is writing:
-            self._overloaded("a frame could not be written in time")
+            self.overloaded("a frame could not be written in time")
         elif self.outbox.busy is not None:
             self.watch()  # a later frame is under way; it gets its own time
 
@@ -368,9 +374,10 @@ class Connection(Scoped):
         return (
             self.state is State.OPEN
             and self.running is None
-            and (self._ahead is None or self._ahead.empty)
+            and (self.ahead is None or self.ahead.empty)
             and self.outbox.busy is None
-            and (self.inbox is None or self.inbox.idle)
+            and (self.serial is None or self.serial.idle)
+            and not self._beside
         )
 
 

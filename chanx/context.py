@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import TYPE_CHECKING, Any, Generic
+from typing import TYPE_CHECKING, Any, Generic, overload
 
 from starlette.requests import HTTPConnection
 from typing_extensions import TypeVar
@@ -14,6 +14,8 @@ if TYPE_CHECKING:
     from chanx.connection import Connection
 
 StateT = TypeVar("StateT", default=Any)
+A = TypeVar("A")
+B = TypeVar("B")
 
 
 class Context(Generic[StateT]):
@@ -81,6 +83,34 @@ class Context(Generic[StateT]):
         """
         connection = self._connection
         await connection.send_text(_dispatch.encode(connection.plan, message))
+
+    @overload
+    async def ask(self, question: Any, /, *, timeout: float | None = None) -> Any: ...
+    @overload
+    async def ask(self, question: Any, a: type[A], /, *, timeout: float | None = None) -> A: ...
+    @overload
+    async def ask(self, question: Any, a: type[A], b: type[B], /, *, timeout: float | None = None) -> A | B: ...
+    @overload
+    async def ask(self, question: Any, *answers: type[A], timeout: float | None = None) -> A: ...
+    async def ask(self, question: Any, *answers: Any, timeout: float | None = None) -> Any:
+        """Ask the client, and return its validated answer.
+
+        The question goes out with an `ask` id; the client answers with a frame that carries the same one. An answer
+        that is invalid is answered with an error, and the question stays open.
+
+        Args:
+            question: a model or struct with a literal tag.
+            answers: classes of messages that answer it, all of one family; any message that the channel receives
+                when left out. They need no handler.
+            timeout: in seconds; `Limits.ask_timeout` when left out.
+
+        Raises:
+            AskFailed: no answer came in time, the client declined, or it sends so much that nothing more is read.
+            ConnectionClosed: the connection has ended.
+            RuntimeError: the connection is not accepted yet.
+            ConfigurationError: it is no message.
+        """
+        return await self._connection.ask(question, answers, timeout)
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection after what waits was sent; the running handler may finish.

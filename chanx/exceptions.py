@@ -34,6 +34,21 @@ class ConnectionClosed(ChanxError):
         super().__init__(f"the connection is closed{told}; nothing more can be sent on it")
 
 
+class AskFailed(ChanxError):
+    """`Context.ask` got no valid answer from the client. A handler that lets it go answers its `ref` with the code.
+
+    Attributes:
+        code: `"timeout"`, `"overloaded"` (the client sent so much that its answer could not be read), or the code
+            with which the client declined.
+        detail: what the client said, or why.
+    """
+
+    def __init__(self, code: str, detail: str) -> None:
+        self.code = code
+        self.detail = detail
+        super().__init__(f"the client gave no answer ({code}): {detail}")
+
+
 class Reject(ChanxError, HTTPException):
     """Refuse a connection, or one message, from a dependency or from `on_connect`.
 

@@ -159,7 +159,7 @@ class Channel(Registrar):
         if self._service is not None:
             return self._service
         with self._compiling:
-            plan = compile_plan(self._source, _CODECS, self._overrides)
+            plan = compile_plan(self._source, _CODECS, self._overrides, self.limits.handler_timeout)
             for source in self._source.walk():
                 source.frozen = source.frozen or where
             self._service = Service(

@@ -19,6 +19,9 @@ CONTROL_ACTIONS = frozenset(
 )
 
 
+_MAY_BE_OFF = frozenset({"handler_timeout"})
+
+
 @dataclass(frozen=True, slots=True, kw_only=True)
 class Limits:
     """What one connection may use. Times are seconds.
@@ -39,6 +42,10 @@ class Limits:
         cleanup: how long `on_disconnect` and closing dependencies may take, shielded from cancellation; a
             function whose turn comes after that still gets a tenth of it.
         threads: plain `def` functions of one channel that may run at once, per event loop.
+        handlers: messages with `concurrency=`, `key=` or `latest=` that may be handled at once.
+        handler_timeout: how long a handler of a message or event may run before it is cancelled and its message
+            answered with `timeout`; None for no limit. Plain `def` functions are not subject to it.
+        ask_timeout: how long `Context.ask` waits where it is not told.
     """
 
     max_size: int = 1024 * 1024
@@ -55,10 +62,15 @@ class Limits:
     linger: float = 10.0
     cleanup: float = 5.0
     threads: int = 40
+    handlers: int = 64
+    handler_timeout: float | None = None
+    ask_timeout: float = 60.0
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
             value: Any = getattr(self, name)
+            if value is None and name in _MAY_BE_OFF:
+                continue
             least: float = 0 if name == "strikes" else 1 if isinstance(value, int) else 0.001
             if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
                 raise ConfigurationError(f"Limits({name}={value!r}): give a number of at least {least}")

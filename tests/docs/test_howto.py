@@ -12,6 +12,7 @@ from starlette.types import ASGIApp
 
 from chanx.testing import Client, Closed, Refused, connect
 from docs.snippets.howto import (
+    ask,
     authenticated,
     compose,
     dependencies,
@@ -299,3 +300,16 @@ async def test_middleware() -> None:
     async with connect(middleware.app) as client:
         for number in (1, 2):
             assert (await client.request(middleware.Count(), middleware.Counted)).messages == number
+
+
+async def test_ask() -> None:
+    async with connect(ask.files) as client:
+        await client.send({"action": "delete", "name": "notes.txt", "ref": 1})
+        question = await client.receive(ask.Confirm)
+        assert question.text == "Delete notes.txt?"
+        await client.send({"action": "confirmed", "yes": True, "ask": "q1"})
+        assert await client.receive() == {"action": "deleted", "name": "notes.txt", "ref": 1}
+        await client.send({"action": "delete", "name": "notes.txt"})
+        await client.receive(ask.Confirm)
+        await client.send({"action": "error", "payload": {"code": "declined"}, "ask": "q2"})
+        assert await client.receive(ask.Kept) == ask.Kept(name="notes.txt", why="declined")

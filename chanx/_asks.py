@@ -1,0 +1,118 @@
+"""Questions of the server to its client, and the frames that answer them."""
+
+from __future__ import annotations
+
+import contextlib
+from typing import TYPE_CHECKING, Any
+
+import anyio
+
+from chanx import _dispatch
+from chanx._dispatch import MAX_ENCODERS, BadFrame
+from chanx.exceptions import AskFailed, ConnectionClosed
+
+if TYPE_CHECKING:
+    from chanx._plan import Section
+    from chanx.connection import Connection
+
+
+class _Question:
+    """One question that waits for its answer."""
+
+    __slots__ = ("answer", "done", "error", "section")
+
+    def __init__(self, section: Section | None) -> None:
+        self.section = section
+        self.done = anyio.Event()
+        self.answer: Any = None
+        self.error: Exception | None = None
+
+
+class Asks:
+    """The open questions of one connection; made when it asks the first."""
+
+    __slots__ = ("_connection", "_number", "_open")
+
+    def __init__(self, connection: Connection) -> None:
+        self._connection = connection
+        self._open: dict[str, _Question] = {}
+        self._number = 0
+
+    async def ask(self, message: Any, classes: tuple[Any, ...], timeout: float) -> Any:
+        """Send a question and wait for its answer; see `Context.ask`."""
+        connection = self._connection
+        if connection.ahead is not None and connection.ahead.full:
+            self.overloaded()
+            raise _overloaded()
+        question = _Question(self._section(classes))
+        self._number += 1
+        ask = f"q{self._number}"
+        frame = f'{_dispatch.encode(connection.plan, message)[:-1]},"ask":"{ask}"}}'
+        self._open[ask] = question
+        try:
+            with anyio.move_on_after(timeout):
+                await connection.send_text(frame)
+                connection.expect_answer()
+                await question.done.wait()
+        finally:
+            del self._open[ask]
+        if not question.done.is_set():
+            raise AskFailed("timeout", f"no answer within {timeout:g} seconds")
+        if question.error is not None:
+            raise question.error
+        return question.answer
+
+    def asked(self, ask: str) -> bool:
+        """Was there ever a question with this id?"""
+        number = ask[1:] if ask[:1] == "q" else ""
+        return number.isdecimal() and 1 <= int(number[:20]) <= self._number
+
+    async def answered(self, ask: str, text: str) -> None:
+        """A frame with the id of a question has come. One that nobody waits for any more is dropped."""
+        connection = self._connection
+        question = self._open.get(ask)
+        if question is None or question.done.is_set():
+            return
+        declined = _dispatch.declined(connection.plan, text)
+        if declined is not None:
+            self._settle(question, error=AskFailed(*declined))
+            return
+        try:
+            answer = _dispatch.read_answer(connection.plan, question.section, text, f'"{ask}"')
+        except BadFrame as bad:
+            if bad.fault is not None:
+                connection.report("reading an answer", bad.fault)
+            elif not connection.strike():
+                return
+            with contextlib.suppress(ConnectionClosed):
+                await connection.send_text(bad.frame)
+        else:
+            self._settle(question, answer)
+
+    def closed(self) -> None:
+        """The connection is closed: nobody will answer."""
+        for question in self._open.values():
+            self._settle(question, error=ConnectionClosed(self._connection.close_code, self._connection.close_reason))
+
+    def overloaded(self) -> None:
+        """Nothing is read from the client until handlers have ended, perhaps those that ask."""
+        for question in self._open.values():
+            self._settle(question, error=_overloaded())
+
+    def _settle(self, question: _Question, answer: Any = None, error: Exception | None = None) -> None:
+        if not question.done.is_set():
+            question.answer, question.error = answer, error
+            question.done.set()
+
+    def _section(self, classes: tuple[Any, ...]) -> Section | None:
+        known = self._connection.service.answers
+        if classes not in known:
+            section = _dispatch.answers(self._connection.plan, classes)
+            if len(known) >= MAX_ENCODERS:  # classes that are made on the fly are not kept for ever
+                return section
+            known[classes] = section
+        return known[classes]
+
+
+def _overloaded() -> AskFailed:
+    return AskFailed("overloaded", "the client sends so much that its answer cannot be read")

@@ -1,0 +1,123 @@
+"""What a connection is to groups: a member that joins, leaves, publishes, and gets what is published."""
+
+from __future__ import annotations
+
+import contextvars
+from abc import abstractmethod
+from functools import partial
+from typing import TYPE_CHECKING, Any, cast
+
+from chanx._ahead import EVENT
+from chanx._inbox import Inbox
+from chanx._scoped import Scoped
+from chanx._serving import handle_event
+from chanx._states import State
+from chanx.exceptions import ConnectionClosed
+
+if TYPE_CHECKING:
+    from chanx._ahead import ReadAhead
+    from chanx._outbox import Outbox
+    from chanx._plan import Event
+    from chanx._service import Service
+    from chanx.connection import Connection
+    from chanx.groups.layer import Publication
+
+
+class Membership(Scoped):
+    """The half of `Connection` that groups know.
+
+    Attributes:
+        groups: those that it is in now.
+        left_groups: those that it was in when it ended.
+        inbox: events that wait for their handlers, which run beside the messages.
+        serial: events that wait among the messages.
+        variables: the context variables that the connection was made with.
+    """
+
+    __slots__ = ("groups", "inbox", "left_groups", "serial", "state", "variables")
+
+    outbox: Outbox
+    close_code: int | None
+    close_reason: str
+
+    def __init__(self, service: Service, scope: Any) -> None:
+        super().__init__(service, scope)
+        self.state = State.HANDSHAKE
+        self.variables = contextvars.copy_context()
+        self.groups: set[str] = set()
+        self.left_groups: set[str] = set()
+        self.inbox: Inbox | None = None
+        self.serial: Inbox | None = None
+
+    @abstractmethod
+    def queue_frames(self) -> ReadAhead:
+        """The queue of frames read ahead."""
+
+    @abstractmethod
+    def overloaded(self, why: str) -> None:
+        """The client is too slow: say so and close, dropping what waits for it."""
+
+    async def join(self, group: str) -> None:
+        """Become a member; returns when the layer has confirmed."""
+        if self.state not in (State.HANDSHAKE, State.OPEN):
+            raise ConnectionClosed(self.close_code, self.close_reason)
+        layer = self.service.layer
+        first = group not in self.groups
+        if first:
+            self.groups.add(group)
+            layer.members.join(group, self)
+        try:
+            await layer.subscribe(group)  # also when another task of the connection has asked and still waits
+        except BaseException:
+            if first:
+                self.leave(group)
+            raise
+        if self.state not in (State.HANDSHAKE, State.OPEN):
+            raise ConnectionClosed(self.close_code, self.close_reason)
+
+    def leave(self, group: str) -> None:
+        """End a membership, if there is one."""
+        if group in self.groups:
+            self.groups.discard(group)
+            layer = self.service.layer
+            if layer.members.leave(group, self):
+                try:
+                    layer.unsubscribe(group)
+                except Exception as error:  # noqa: BLE001 - the other groups must be left all the same
+                    self.report(f"unsubscribing from {group!r}", error)
+
+    async def publish(self, publication: Publication, message: Any) -> None:
+        """Hand a publication to the layer."""
+        layer = self.service.layer
+        for observe in layer.members.observers:
+            observe(message, publication)
+        await layer.publish(publication)
+
+    def push(self, publication: Publication) -> None:
+        """Queue a publication for the client or for its event handler; never waits, never raises."""
+        if self.state not in (State.HANDSHAKE, State.OPEN):
+            return
+        if publication.event is None:
+            if not self.outbox.push(publication.body):
+                self.overloaded("its outbox is full")
+            return
+        event = self.plan.events.get(publication.event)
+        if event is None:
+            self.service.counters.events_skipped += 1
+            return
+        if not self._inbox_of(event).push(event, publication):
+            self.overloaded("its inbox of events is full")
+
+    def _inbox_of(self, event: Event) -> Inbox:
+        """Where an event waits for its handler."""
+        handle, limits = partial(handle_event, cast("Connection", self)), self.service.limits
+        if event.serial:
+            if self.serial is None:
+                turn = partial(self.queue_frames().put, EVENT)
+                self.serial = Inbox(handle, self.home, limits, self.variables, turn)
+            return self.serial
+        if self.inbox is None:
+            self.inbox = Inbox(handle, self.home, limits, self.variables)
+            if self.state is State.OPEN:
+                self.inbox.start()
+        return self.inbox
