@@ -4,15 +4,14 @@ from __future__ import annotations
 
 import contextlib
 import inspect
-import logging
 import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping
 from typing import Any, Literal
 
-from chanx import _handshake, _publish, _runtime
+from chanx import _handshake
 from chanx._compile import compile_plan
-from chanx._plan import Plan
+from chanx._publisher import Publisher
 from chanx._registry import Registrar
 from chanx._service import Counters, Service
 from chanx._source import Inclusion, Source, caller, frame_place
@@ -21,18 +20,15 @@ from chanx.codecs.protocol import Codec
 from chanx.codecs.pydantic import PydanticCodec
 from chanx.connection import Connection
 from chanx.exceptions import ConfigurationError
-from chanx.groups.layer import GroupLayer, Publication
-from chanx.groups.memory import MemoryLayer
+from chanx.groups.layer import GroupLayer
 from chanx.params import Depends
 from chanx.types import RESERVED_KEYS, Limits, Stats
-
-logger = logging.getLogger("chanx")
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\\\sA-Z]+")
 _CODECS: tuple[Codec, ...] = (PydanticCodec(), MsgspecCodec())
 
 
-class Channel(Registrar):
+class Channel(Registrar, Publisher):
     """A router for messages and events, and an ASGI application.
 
     Functions are collected with `on`, `event`, `on_connect`, `on_disconnect`, `on_error` and `middleware`;
@@ -93,7 +89,7 @@ class Channel(Registrar):
         self._subprotocols: tuple[str, ...] = tuple(subprotocols)
         self._given_layer = groups
         self._own_layer: GroupLayer | None = groups
-        self._parents: list[Channel] = []
+        self._parents: list[Publisher] = []
         self._overrides: dict[Any, Any] = {}
         self._service: Service | None = None
         self._counters = Counters()
@@ -173,133 +169,9 @@ class Channel(Registrar):
             )
         return self._service
 
-    # -- groups -------------------------------------------------------------------------------------
-
-    async def broadcast(
-        self,
-        message: Any,
-        *,
-        group: str | None = None,
-        groups: Iterable[str] | None = None,
-        connection: str | None = None,
-        exclude: str | Iterable[str] = (),
-    ) -> None:
-        """Send a message straight to the clients of groups, in every application this channel is part of.
-
-        Args:
-            message: a model or struct with a literal tag.
-            group: one group.
-            groups: several; a member of more than one gets the message once.
-            connection: the id of a single connection.
-            exclude: ids of connections that do not get it.
-
-        Raises:
-            ConfigurationError: it is no message.
-            TypeError: it names no target.
-        """
-        plan = self._publishing_plan("broadcast")
-        publication = _publish.frame(plan, message, _publish.targets(group, groups, connection, exclude))
-        await self._publish(publication, message)
-
-    async def emit(
-        self,
-        event: Any,
-        *,
-        group: str | None = None,
-        groups: Iterable[str] | None = None,
-        connection: str | None = None,
-        exclude: str | Iterable[str] = (),
-    ) -> None:
-        """Send an event to the `event` functions of the members of groups; see `broadcast`."""
-        plan = self._publishing_plan("emit")
-        publication = _publish.event(plan, event, _publish.targets(group, groups, connection, exclude))
-        await self._publish(publication, event)
-
-    def broadcast_sync(
-        self,
-        message: Any,
-        *,
-        group: str | None = None,
-        groups: Iterable[str] | None = None,
-        connection: str | None = None,
-        exclude: str | Iterable[str] = (),
-    ) -> None:
-        """`broadcast` from a thread without an event loop; returns once it is queued.
-
-        Raises:
-            RuntimeError: this thread runs an event loop.
-        """
-        _refuse_loop("broadcast")
-        plan = self._publishing_plan("broadcast_sync")
-        publication = _publish.frame(plan, message, _publish.targets(group, groups, connection, exclude))
-        for layer in self._publishing(message, publication):
-            layer.publish_sync(publication)
-
-    def emit_sync(
-        self,
-        event: Any,
-        *,
-        group: str | None = None,
-        groups: Iterable[str] | None = None,
-        connection: str | None = None,
-        exclude: str | Iterable[str] = (),
-    ) -> None:
-        """`emit` from a thread without an event loop; returns once it is queued.
-
-        Raises:
-            RuntimeError: this thread runs an event loop.
-        """
-        _refuse_loop("emit")
-        plan = self._publishing_plan("emit_sync")
-        publication = _publish.event(plan, event, _publish.targets(group, groups, connection, exclude))
-        for layer in self._publishing(event, publication):
-            layer.publish_sync(publication)
-
     def stats(self) -> Stats:
         """The counters of the connections that this channel served, in this process."""
         return self._counters.snapshot()
-
-    def layers(self) -> list[GroupLayer]:
-        """Every group layer on which this channel's members may be: its own, and its parents'."""
-        found: dict[int, GroupLayer] = {}
-        for parent in self._parents:
-            found.update({id(layer): layer for layer in parent.layers()})
-        if self._own_layer is not None or not found:
-            found[id(self._layer())] = self._layer()
-        return list(found.values())
-
-    def _layer(self) -> GroupLayer:
-        """The layer of connections that this channel serves itself."""
-        with self._compiling:
-            if self._own_layer is None:
-                self._own_layer = MemoryLayer()
-            return self._own_layer
-
-    def _publishing_plan(self, where: str) -> Plan:
-        """A plan to encode with: that of an application this channel is part of, which may give it its state."""
-        if self._service is None and self._parents:
-            return self._parents[0]._publishing_plan(where)
-        return self._compiled(where).plan
-
-    async def _publish(self, publication: Publication, message: Any) -> None:
-        for layer in self._publishing(message, publication):
-            await layer.publish(publication)
-
-    def _publishing(self, message: Any, publication: Publication) -> list[GroupLayer]:
-        layers = self.layers()
-        members = [layer.members for layer in layers if isinstance(layer, MemoryLayer)]
-        if len(members) == len(layers) and not any(one.served or one.warned for one in members):
-            logger.warning(
-                "%s published on a memory layer that has served no connection in this process: nobody can hear it. "
-                "From another process, give the channels of both a layer with a broker: Channel(groups=…)",
-                self.name,
-            )
-            for one in members:
-                one.warned = True
-        for layer in layers:
-            for observe in layer.members.observers:
-                observe(message, publication)
-        return layers
 
     # -- ASGI ---------------------------------------------------------------------------------------
 
@@ -340,11 +212,6 @@ class Channel(Registrar):
             await send({"type": "lifespan.startup.complete"})
             await receive()
         await send({"type": "lifespan.shutdown.complete"})
-
-
-def _refuse_loop(name: str) -> None:
-    if _runtime.on_a_loop():
-        raise RuntimeError(f"{name}_sync would block the event loop of this thread; write `await channel.{name}(…)`")
 
 
 def _check(where: str, source: Source, refuse: Any, limits: Any, groups: Any, **lists: Any) -> None:

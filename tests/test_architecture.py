@@ -28,7 +28,7 @@ LINES: dict[int, tuple[str, ...]] = {
         *("_ahead", "_answers", "_asks", "_chunks", "_control", "_handshake", "_inbox", "_late", "_lifecycle"),
         *("_membership", "_outbox", "_publish", "_runs", "_runtime", "_scoped", "_service", "_serving", "_states"),
     ),
-    4: ("router", "_registry", "__init__"),
+    4: ("router", "_publisher", "_registry", "__init__"),
     5: ("asyncapi", "testing", "messages", "compat"),
     6: ("clients", "channels", "playground", "settings", "utils", "core", "generic", "fast_channels", "routing"),
     7: ("cli",),
