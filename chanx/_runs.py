@@ -70,13 +70,15 @@ class Run:
             Stopped: it was cancelled by `stop` or by its time limit.
         """
         connection, handler = self.connection, self.handler
+        if connection.left and handler.ends_on_leave:
+            self.stop("cancelled", "the client has left")
+        if self._stopped is not None:  # before it began
+            raise self._stopped
         runs = connection.made_runs()
         runs.active.add(self)
         scope = self._scope = anyio.CancelScope()
         if handler.timeout is not None:
             scope.deadline = connection.home.time() + handler.timeout
-        if self._stopped is not None or (connection.left and handler.ends_on_leave):
-            scope.cancel()
         try:
             with scope:
                 result = await handler.run(self.message, self if handler.wide else connection)

@@ -283,7 +283,7 @@ class Connection(Membership):
             self.outbox.shut()
         self.left = True
         self._end_conversation()
-        if self._handling:
+        if self._handling or self.ahead is not None:  # what waits there is still handled
             self._linger()
 
     def _end_conversation(self) -> None:
