@@ -188,6 +188,9 @@ class Runs:
         lane = self._lanes.setdefault(run.handler, _Lane(run.handler))
         if order.latest:
             await self._supersede(lane, run.key)
+            if self._connection.closing:  # meanwhile: nothing more is handled
+                self.forget(run)
+                return
         lane.waiting.append(run)
         self._count(run, 1)
         self._start(lane)
