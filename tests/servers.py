@@ -68,7 +68,7 @@ class Server:
         return self.log_path.read_text("utf-8", "replace")
 
     def wait_until_listening(self) -> None:
-        """Connect until it works.
+        """Ask until it answers; a server may listen before it has loaded its application, and end then.
 
         Raises:
             ServerFailed: the process ended, or nobody listens after `START_TIMEOUT` seconds.
@@ -77,7 +77,7 @@ class Server:
         while True:
             if self._ended_within(PAUSE):
                 raise self._failure(f"ended with code {self.process.returncode} before it listened")
-            if _answers(self.port):
+            if _answers_http(self.port):
                 return
             if time.monotonic() > deadline:
                 raise self._failure(f"did not listen within {START_TIMEOUT} s")
@@ -137,6 +137,16 @@ def _answers(port: int) -> bool:
     except OSError:
         return False
     return True
+
+
+def _answers_http(port: int) -> bool:
+    """Does a server answer a request there, with whatever status?"""
+    try:
+        with socket.create_connection((HOST, port), timeout=1.0) as client:
+            client.sendall(f"GET / HTTP/1.1\r\nHost: {HOST}:{port}\r\nConnection: close\r\n\r\n".encode())
+            return client.recv(1) != b""
+    except OSError:
+        return False
 
 
 @contextmanager
