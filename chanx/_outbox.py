@@ -171,16 +171,17 @@ class Outbox:
         try:
             while self.queue:
                 item = self.queue.popleft()
-                if isinstance(item, str):
-                    self.writing = item
-                    self._size -= size_of(item)
-                    item = {"type": "websocket.send", "text": item}
-                else:
-                    self.writing = ""
+                text = item if isinstance(item, str) else None
+                self.writing = text or ""
+                if text is not None:
+                    self._size -= size_of(text)
                 if self._room is not None:
                     self._room.set()
                     self._room = None
-                await self.send(item)
+                if text is not None:
+                    await self.send({"type": "websocket.send", "text": text})
+                elif isinstance(item, dict):
+                    await self._send_close(item)
         except Exception as error:  # noqa: BLE001 - whatever a server raises, the connection is broken
             self.broke(error)
         finally:
@@ -188,6 +189,21 @@ class Outbox:
             self._cancel = None
             self._wake()
             self.start()
+
+    async def _send_close(self, event: dict[str, Any]) -> None:
+        """Send the close frame, with a code of the application's range where the server refuses to send ours.
+
+        RFC 6455, section 7.4.2, leaves 4000 to 4999 to the application; Daphne lets it send no other code but
+        1000 and 3000 to 3999, and the client of a close that raises would stay connected.
+        """
+        try:
+            await self.send(event)
+        except OSError:  # the connection is broken
+            raise
+        except Exception:
+            if not 1000 < event["code"] < 2000:
+                raise
+            await self.send({**event, "code": event["code"] + 3000})
 
     def broke(self, error: Exception) -> None:
         """The server could not send: nothing more goes out on this connection."""

@@ -249,3 +249,80 @@ async def test_before_accept_pushes_are_bounded_too() -> None:
         await wire.end()
     assert wire.kinds == ["accept", "close"]
     assert wire.closed == (1013, "too slow")
+
+
+class Picky:
+    """A server that, as Daphne does, lets the application close with 1000 and 3000 to 4999 only."""
+
+    def __init__(self, app: Any, error: type[Exception]) -> None:
+        self.app = app
+        self.error = error
+        self.refused: list[int] = []
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        async def picky(event: Any) -> None:
+            if event["type"] == "websocket.close" and not (event["code"] == 1000 or 3000 <= event["code"] <= 4999):
+                self.refused.append(event["code"])
+                raise self.error(f"invalid close code {event['code']}")
+            await send(event)
+
+        await self.app(scope, receive, picky)
+
+
+@pytest.mark.parametrize("code", [1001, 1008, 1009, 1011, 1012, 1013])
+async def test_a_close_code_that_the_server_refuses_goes_out_as_one_of_the_applications(code: int) -> None:
+    codes: list[int | None] = []
+    channel = room(Limits(), codes)
+
+    @channel.on(Wait)
+    async def leave(message: Wait, ctx: Context) -> None:
+        await ctx.close(code, "why")
+
+    server = Picky(channel, ValueError)
+    async with serve(server, patience=1000) as wire:
+        await wire.accepted()
+        wire.say({"action": "wait"})
+        await wire.end()
+    assert server.refused == [code]
+    assert wire.closed == (code + 3000, "why")
+    assert codes == [code]
+
+
+async def test_what_the_kernel_closes_for_goes_out_too() -> None:
+    channel = room(Limits(outbox=1))
+    async with serve(Picky(channel, RuntimeError), patience=1000) as slow:
+        await slow.accepted()
+        slow.hold()
+        for _ in range(3):
+            await channel.broadcast(Said(text="x"), group="room")
+        slow.release()
+        await slow.end()
+    assert slow.closed == (4013, "too slow")
+
+
+async def test_a_close_that_the_server_refuses_for_good_is_tried_no_more_than_twice() -> None:
+    codes: list[int | None] = []
+    channel = room(Limits(strikes=0), codes)
+    async with serve(channel, patience=1000) as wire:
+        await wire.accepted()
+        await wire.until(lambda: wire.listening)
+        wire.hold("websocket.close")
+        wire.say("not JSON")
+        await wire.until(lambda: "close" in wire.kinds)
+        wire.fails = RuntimeError("this connection is over")
+        wire.release()
+        await wire.end()
+    assert [event["code"] for event in wire.sent if event["type"] == "websocket.close"] == [1008, 4008]
+    assert codes == [1008]
+
+
+async def test_a_broken_connection_is_not_closed_again() -> None:
+    channel = room(Limits(strikes=0))
+    async with serve(channel, patience=1000) as wire:
+        await wire.accepted()
+        await wire.until(lambda: wire.listening)
+        wire.fails = OSError("reset")
+        wire.hold("websocket.close")
+        wire.say("not JSON")
+        await wire.end()
+    assert [event["code"] for event in wire.sent if event["type"] == "websocket.close"] == [1008]
