@@ -42,3 +42,18 @@ class Fired(BaseModel):
 
     action: Literal["fired"] = "fired"
     name: str = ""
+
+
+class Job(BaseModel):
+    """Work that takes as long as the test says; see `desk`."""
+
+    action: Literal["job"] = "job"
+    name: str = ""
+    key: str = ""
+
+
+class Done(BaseModel):
+    """The answer to a job."""
+
+    action: Literal["done"] = "done"
+    name: str

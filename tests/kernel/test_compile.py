@@ -1,6 +1,6 @@
 """Handlers that collide, classes that are no messages, and what handlers return: named with both places."""
 
-from collections.abc import AsyncIterator, Iterator
+from collections.abc import Iterator
 from typing import Any, Generic, Literal, TypeVar
 
 import msgspec
