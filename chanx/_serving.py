@@ -166,7 +166,10 @@ async def _acceptable(connection: Connection, event: Received) -> bool:
     if text is not None:
         return True
     detail = "binary frames are not understood here; send text"
+    connection.running = event
+    connection.watch()
     await refuse(connection, _dispatch.error_frame(connection.plan, "unsupported_frame", detail, None))
+    connection.running = None
     return False
 
 

@@ -45,8 +45,20 @@ class Connection(Membership):
     """One accepted, or not yet accepted, WebSocket. Made and run by the channel's ASGI entry."""
 
     __slots__ = (
-        *("_receive", "_seen", "_seen_writing", "_serving", "_strikes", "_strikes_since", "_stuck", "ahead", "asks"),
-        *("close_code", "close_reason", "closing", "endings", "outbox", "read", "ref", "running", "runs"),
+        *("_reading", "_receive", "_seen", "_seen_writing", "_serving", "_strikes", "_strikes_since", "_stuck"),
+        *(
+            "ahead",
+            "asks",
+            "close_code",
+            "close_reason",
+            "closing",
+            "endings",
+            "outbox",
+            "read",
+            "ref",
+            "running",
+            "runs",
+        ),
         *("subprotocol", "watched"),
     )
 
@@ -71,6 +83,7 @@ class Connection(Membership):
         if self.plan.queued:
             self.queue_frames()
         self._serving = anyio.CancelScope()
+        self._reading = anyio.CancelScope()
         self._seen: Any = None
         self._seen_writing: str | None = None
         self._stuck: _runtime.Cancel | None = None
@@ -92,7 +105,8 @@ class Connection(Membership):
             try:
                 if await open_socket(self):
                     with self._serving:
-                        await serve(self)
+                        with self._reading:
+                            await serve(self)
                         await self._settle()
                     if self._serving.cancelled_caught and self._handling:
                         counters.cancelled += 1
@@ -263,7 +277,15 @@ class Connection(Membership):
             self.runs.clear()
         limits = self.service.limits
         self._serving.deadline = self.home.time() + (limits.cleanup if now else limits.linger)
+        self.home.later(_runtime.TICK, self._stop_reading)
         return dropped
+
+    def _stop_reading(self) -> None:
+        """Nothing more is handled, so nobody need wait for it; Granian sends no close frame while somebody does."""
+        if self.ahead is not None:
+            self.ahead.stop()
+        if self.running is None:  # else it goes on to read nothing
+            self._reading.cancel()
 
     async def ask(self, message: Any, classes: tuple[Any, ...], timeout: float | None) -> Any:
         """Send a question and wait for its answer; see `Context.ask`."""

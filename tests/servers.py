@@ -24,13 +24,16 @@ from pathlib import Path
 HOST = "127.0.0.1"
 ROOT = Path(__file__).parent.parent
 
-# What is run with this Python as `python -m ...`. All of them stay in one process, which is the one that a signal
-# reaches and whose memory can be read, and give open connections a few seconds when they are told to stop.
+# What is run with this Python as `python -m ...`. All but Granian, which always has a worker, stay in one process.
+# Those that can be told to give open connections a few seconds when they are to stop.
 SERVERS = {
     "uvicorn": "uvicorn {app} --host {host} --port {port} --ws websockets-sansio --timeout-graceful-shutdown 3",
+    "uvicorn-websockets": "uvicorn {app} --host {host} --port {port} --ws websockets --timeout-graceful-shutdown 3",
     "uvicorn-wsproto": "uvicorn {app} --host {host} --port {port} --ws wsproto --timeout-graceful-shutdown 3",
     "hypercorn-asyncio": "hypercorn {app} --bind {host}:{port} --workers 0 -k asyncio --graceful-timeout 3",
     "hypercorn-trio": "hypercorn {app} --bind {host}:{port} --workers 0 -k trio --graceful-timeout 3",
+    "granian": "granian {app} --host {host} --port {port} --interface asgi --workers 1 --workers-kill-timeout 5",
+    "daphne": "daphne {app} --bind {host} --port {port} --application-close-timeout 3",
 }
 
 START_TIMEOUT = 30.0  # seconds; a loaded machine imports slowly
