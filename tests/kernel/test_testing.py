@@ -91,7 +91,7 @@ async def test_a_request_that_times_out_shows_the_pending_frames(talk: Talk) -> 
 
 
 async def test_the_timeout_of_the_connection_is_that_of_every_wait(talk: Talk) -> None:
-    async with connect(talk.channel, timeout=0.01) as client:
+    async with connect(talk.channel, timeout=0.5) as client:  # also for connecting, on a loaded machine
         with pytest.raises(AssertionError, match="in vain"):
             await client.receive()
 
