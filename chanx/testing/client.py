@@ -1,59 +1,28 @@
-"""A client that speaks ASGI to an application on the same event loop, on asyncio and trio."""
+"""What a test says to an application, and hears from it; on asyncio and trio."""
 
 from __future__ import annotations
 
 import contextlib
 import itertools
-import json
-from collections import deque
-from collections.abc import AsyncGenerator, Callable, Iterable, Mapping
-from typing import Any, TypeVar, cast, overload
+from collections.abc import AsyncGenerator, Iterable, Mapping
+from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
 from urllib.parse import urlencode
 
 import anyio
-import msgspec
-from pydantic import BaseModel
 
 from chanx import _runtime
+from chanx.testing import frames
+from chanx.testing.frames import Frame
+from chanx.testing.socket import Closed, Socket
+from chanx.testing.stream import Stream
+
+if TYPE_CHECKING:
+    from chanx.connection import Connection
 
 T = TypeVar("T")
 
-Frame = str | bytes
 
-
-class Refused(Exception):
-    """The application refused the connection.
-
-    Attributes:
-        status: the HTTP status; for a plain close before accept the server's 403.
-        detail: the detail of the refusal, or the close reason.
-        headers: the response's headers, names in lower case.
-        code: the close code, where the refusal was a close.
-    """
-
-    def __init__(self, status: int, detail: str, headers: Mapping[str, str], code: int | None = None) -> None:
-        super().__init__(f"refused with {status}: {detail}")
-        self.status = status
-        self.detail = detail
-        self.headers = headers
-        self.code = code
-
-
-class Closed(Exception):
-    """The application closed the connection.
-
-    Attributes:
-        code: the close code.
-        reason: the close reason.
-    """
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(f"closed by the application with {code}: {reason or 'no reason'}")
-        self.code = code
-        self.reason = reason
-
-
-class Client:
+class Client(Socket):
     """One connection to the application under test; made by `connect`.
 
     Attributes:
@@ -63,24 +32,9 @@ class Client:
     """
 
     def __init__(self, timeout: float) -> None:
-        self.subprotocol: str | None = None
-        self.errors: list[Exception] = []
-        self._timeout = timeout
-        self._frames: deque[Frame] = deque()
-        self._to_app: deque[dict[str, Any]] = deque([{"type": "websocket.connect"}])
+        super().__init__(timeout)
         self._refs = itertools.count(1)
-        self._changed = anyio.Event()
-        self._accepted = False
-        self.ended = False
-        self._left = False
-        self._closed: Closed | None = None
-        self._refused: Refused | None = None
-        self._denial: dict[str, Any] = {}
-
-    @property
-    def pending(self) -> list[Any]:
-        """Frames that arrived and were not received yet; JSON as objects."""
-        return [_readable(frame) for frame in self._frames]
+        self._questions: list[tuple[Any, str]] = []
 
     async def send(self, message: Any) -> None:
         """Send a message (a model or struct), a dict as JSON, or a text or binary frame as it is.
@@ -88,12 +42,7 @@ class Client:
         Raises:
             Closed: the application has closed the connection.
         """
-        if self._closed is not None:
-            raise self._closed
-        if isinstance(message, bytes):
-            self._put({"type": "websocket.receive", "bytes": message})
-        else:
-            self._put({"type": "websocket.receive", "text": message if isinstance(message, str) else _text(message)})
+        self._put_frame(message if isinstance(message, (bytes, str)) else frames.write(message))
         await anyio.lowlevel.checkpoint()
 
     @overload
@@ -104,6 +53,7 @@ class Client:
         """The next frame: as a message of `type_`, or as the decoded JSON (binary frames as they are).
 
         Raises:
+            Failed: the frame is an error, and a type was given.
             AssertionError: the frame is no `type_`, or none came in time; the text shows the pending frames.
             Closed: the application closed the connection, and no frame is left.
         """
@@ -112,36 +62,94 @@ class Client:
             if self.errors and self._closed is None:
                 raise self.errors.pop(0)
             raise self._closed or Closed(1006, "the application ended without closing")
-        frame = self._frames.popleft()
-        if type_ is None:
-            return _readable(frame)
-        try:
-            return _parse(type_, frame)
-        except Exception as error:
-            told = ", ".join(str(one) for one in self.pending) or "nothing"
-            raise AssertionError(f"expected {type_.__name__}, got {_readable(frame)!r}; after it: {told}") from error
+        return self._read(self._frames.popleft(), type_)
 
     @overload
-    async def request(self, message: Any, type_: type[T], /, *, timeout: float | None = None) -> T: ...
+    async def request(
+        self, message: Any, type_: type[T], /, *, chunks: Iterable[Any] | None = None, timeout: float | None = None
+    ) -> T: ...
     @overload
-    async def request(self, message: Any, /, *, timeout: float | None = None) -> Any: ...
-    async def request(self, message: Any, type_: type[Any] | None = None, /, *, timeout: float | None = None) -> Any:
+    async def request(
+        self, message: Any, /, *, chunks: Iterable[Any] | None = None, timeout: float | None = None
+    ) -> Any: ...
+    async def request(
+        self,
+        message: Any,
+        type_: type[Any] | None = None,
+        /,
+        *,
+        chunks: Iterable[Any] | None = None,
+        timeout: float | None = None,
+    ) -> Any:
         """Send a message with a fresh `ref` and return the frame that answers it; others stay pending.
 
-        Of several answers the first is returned.
+        Of several answers the first is returned; `stream` gives them all.
+
+        Args:
+            message: a model, struct or dict.
+            type_: of the answer; its decoded JSON when left out.
+            chunks: messages that this client streams to the handler after it, up to the last one.
+            timeout: in seconds; that of the connection when left out.
+
+        Raises:
+            Failed: the answer is an error, and a type was given.
+            AssertionError: it is another message, or none came in time.
+            Closed: the application closed the connection.
         """
-        ref = f"test-{next(self._refs)}"
-        await self.send({**json.loads(_text(message)), "ref": ref})
+        return self._read(await self._take(self._ask(message, chunks), timeout), type_)
 
-        def answer() -> Frame | None:
-            return next((frame for frame in self._frames if _ref(frame) == ref), None)
+    @overload
+    def stream(
+        self, message: Any, type_: type[T], /, *, chunks: Iterable[Any] | None = None, timeout: float | None = None
+    ) -> Stream[T]: ...
+    @overload
+    def stream(
+        self, message: Any, /, *, chunks: Iterable[Any] | None = None, timeout: float | None = None
+    ) -> Stream[Any]: ...
+    def stream(
+        self,
+        message: Any,
+        type_: type[Any] | None = None,
+        /,
+        *,
+        chunks: Iterable[Any] | None = None,
+        timeout: float | None = None,
+    ) -> Stream[Any]:
+        """Send a message with a fresh `ref`, at once, and iterate over its answers.
 
-        await self.wait_until(lambda: answer() is not None or self._closed is not None, f"the answer to {ref}", timeout)
-        frame = answer()
-        if frame is None:
-            raise self._closed or Closed(1006, "")
-        self._frames.remove(frame)
-        return _readable(frame) if type_ is None else _parse(type_, frame)
+        For `async for word in client.stream(Count(to=3), Word)`. The arguments are those of `request`; `timeout` is
+        that of each answer.
+
+        Raises:
+            Closed: the application has closed the connection.
+        """
+        ref = self._ask(message, chunks)
+        return Stream(ref, lambda ref: self._take(ref, timeout), lambda frame: self._read(frame, type_))
+
+    async def cancel(self, ref: str | int) -> None:
+        """Tell the application that no answer to a message is wanted any more; `ref` is the message's.
+
+        Raises:
+            Closed: the application has closed the connection.
+        """
+        await self._control("cancel", ref=ref)
+
+    async def answer(self, question: Any, message: Any) -> None:
+        """Answer a question of `Context.ask`.
+
+        Args:
+            question: the message or frame that `receive` returned.
+            message: a model, struct or dict.
+
+        Raises:
+            LookupError: it is no question, or was not received by this client.
+            Closed: the application has closed the connection.
+        """
+        await self.send(frames.write_with(message, ask=self._asked(question)))
+
+    async def decline(self, question: Any, code: str = "declined", detail: str = "") -> None:
+        """Refuse to answer a question; `Context.ask` raises `AskFailed`. See `answer`."""
+        await self._control("error", ask=self._asked(question), payload={"code": code, "detail": detail})
 
     @property
     def id(self) -> str:
@@ -150,10 +158,7 @@ class Client:
         Raises:
             LookupError: the connection has ended, or was not made on this event loop.
         """
-        for connection in _runtime.current().connections:
-            if connection.scope.get("chanx.report") == self.errors.append:
-                return str(connection.id)
-        raise LookupError("the connection has ended")
+        return self._connection.id
 
     async def drain(self) -> list[Any]:
         """Wait until nothing is left to do, and take every frame that has arrived, as `receive` would."""
@@ -161,17 +166,6 @@ class Client:
         frames = self.pending
         self._frames.clear()
         return frames
-
-    async def close(self, code: int = 1000, reason: str = "") -> None:
-        """Close from the client's side, and wait until the application has ended."""
-        self.leave(code, reason)
-        await self.wait_until(lambda: self.ended, "the application to end")
-
-    def leave(self, code: int = 1006, reason: str = "") -> None:
-        """Be gone, as after a lost network; returns at once."""
-        if not self._left:
-            self._left = True
-            self._put({"type": "websocket.disconnect", "code": code, "reason": reason})
 
     async def settled(self, *, timeout: float | None = None) -> None:
         """Wait until nothing is left to do: for every connection on this loop, no frame to read, no handler
@@ -192,88 +186,72 @@ class Client:
                 await anyio.sleep(0.001)
         raise AssertionError(f"not settled in time; pending frames: {self.pending}")
 
-    async def wait_closed(self, *, timeout: float | None = None) -> Closed:
-        """Wait until the application closes the connection; returns code and reason."""
-        await self.wait_until(lambda: self._closed is not None or self.ended, "a close", timeout)
-        return self._closed or Closed(1006, "the application ended without closing")
+    @property
+    def _connection(self) -> Connection:
+        for connection in _runtime.current().connections:
+            if connection.scope.get("chanx.report") == self.errors.append:
+                return cast("Connection", connection)
+        raise LookupError("the connection has ended")
 
-    # -- the application's side ---------------------------------------------------------------------
+    def _put_frame(self, frame: Frame) -> None:
+        if self._closed is not None:
+            raise self._closed
+        self._put({"type": "websocket.receive", "text" if isinstance(frame, str) else "bytes": frame})
 
-    async def run(self, app: Any, scope: dict[str, Any]) -> None:
-        """Run the application to its end."""
-        scope["chanx.report"] = self.errors.append
+    async def _control(self, action: str, **keys: Any) -> None:
+        if self._closed is not None:
+            raise self._closed
+        await self.send({self._connection.plan.discriminator: action, **keys})
+
+    def _ask(self, message: Any, chunks: Iterable[Any] | None) -> str:
+        """Send a message, and what is streamed after it; returns its ref."""
+        ref = f"test-{next(self._refs)}"
+        self._put_frame(frames.write_with(message, ref=ref))
+        if chunks is not None:
+            for chunk in chunks:
+                self._put_frame(frames.write_with(chunk, ref=ref))
+            self._put_frame(frames.write({self._connection.plan.discriminator: "complete", "ref": ref}))
+        return ref
+
+    async def _take(self, ref: str, timeout: float | None) -> Frame:
+        """The next frame with a ref."""
+
+        def found() -> Frame | None:
+            return next((frame for frame in self._frames if frames.key_of(frame, "ref") == ref), None)
+
+        await self.wait_until(lambda: found() is not None or self._closed is not None, f"the answer to {ref}", timeout)
+        frame = found()
+        if frame is None:
+            raise self._closed or Closed(1006, "")
+        self._frames.remove(frame)
+        return frame
+
+    def _read(self, frame: Frame, type_: type[Any] | None) -> Any:
+        """A frame as what the test wants of it; a question is remembered, so that it can be answered."""
+        if type_ is None:
+            return frames.readable(frame)
         try:
-            await app(scope, self._app_receives, self._app_sends)
-        except Exception as error:  # noqa: BLE001 - handed to the test
-            self.errors.append(error)
-        finally:
-            self.ended = True
-            self._change()
+            message = frames.parse(type_, frame)
+        except Exception as error:
+            failed = frames.failure(frame)
+            if failed is not None:
+                raise failed from None
+            told = ", ".join(str(one) for one in self.pending) or "nothing"
+            raise AssertionError(
+                f"expected {type_.__name__}, got {frames.readable(frame)!r}; after it: {told}"
+            ) from error
+        ask = frames.key_of(frame, "ask")
+        if ask is not None:
+            self._questions.append((message, ask))
+        return message
 
-    async def handshake(self) -> None:
-        """Wait for the application's answer to the handshake."""
-        await self.wait_until(lambda: self._accepted or self._refused is not None or self.ended, "the handshake")
-        if self._refused is not None:
-            raise self._refused
-        if not self._accepted:
-            if self.errors:
-                raise self.errors.pop(0)
-            raise Refused(500, "the application ended without an answer", {})
-
-    def _put(self, event: dict[str, Any]) -> None:
-        self._to_app.append(event)
-        self._change()
-
-    def _change(self) -> None:
-        self._changed.set()
-        self._changed = anyio.Event()
-
-    async def wait_until(self, condition: Callable[[], bool], what: str, timeout: float | None = None) -> None:
-        """Wait until a condition of this client holds; it is looked at whenever something happens.
-
-        Raises:
-            AssertionError: it does not come to hold in time.
-        """
-        with anyio.move_on_after(self._timeout if timeout is None else timeout):
-            while not condition():
-                await self._changed.wait()
-            return
-        raise AssertionError(f"waited in vain for {what}; pending frames: {self.pending}; errors: {self.errors}")
-
-    async def _app_receives(self) -> dict[str, Any]:
-        while not self._to_app:
-            await self._changed.wait()
-        await anyio.lowlevel.checkpoint()
-        return self._to_app.popleft()
-
-    async def _app_sends(self, event: dict[str, Any]) -> None:
-        if self._left or self._closed is not None:
-            raise OSError("the client has left")
-        match event["type"]:
-            case "websocket.accept":
-                self._accepted = True
-                self.subprotocol = event.get("subprotocol")
-            case "websocket.send":
-                text = event.get("text")
-                self._frames.append(text if text is not None else event["bytes"])
-            case "websocket.close":
-                code, reason = event.get("code", 1000), event.get("reason") or ""
-                if self._accepted:
-                    self._closed = Closed(code, reason)
-                    self._to_app.append({"type": "websocket.disconnect", "code": code, "reason": reason})
-                else:
-                    self._refused = Refused(403, reason, {}, code)
-            case "websocket.http.response.start":
-                headers = {name.decode("latin-1"): value.decode("latin-1") for name, value in event["headers"]}
-                self._denial = {"status": event["status"], "headers": headers, "body": b""}
-            case "websocket.http.response.body":
-                self._denial["body"] += event.get("body", b"")
-                if not event.get("more_body"):
-                    detail = _detail(self._denial["body"])
-                    self._refused = Refused(self._denial["status"], detail, self._denial["headers"])
-            case other:
-                raise RuntimeError(f"unexpected ASGI message {other!r}")
-        self._change()
+    def _asked(self, question: Any) -> str:
+        if isinstance(question, dict) and "ask" in question:
+            return str(cast(dict[str, Any], question)["ask"])
+        for asked, ask in self._questions:
+            if asked is question:
+                return ask
+        raise LookupError(f"{question!r} is no question that this client has received")
 
 
 @contextlib.asynccontextmanager
@@ -355,39 +333,3 @@ def _scope(
         "state": {},
         **more,
     }
-
-
-def _text(message: Any) -> str:
-    if isinstance(message, BaseModel):
-        return message.model_dump_json(by_alias=True)
-    return msgspec.json.encode(message).decode()
-
-
-def _readable(frame: Frame) -> Any:
-    if isinstance(frame, bytes):
-        return frame
-    try:
-        return json.loads(frame)
-    except ValueError:
-        return frame
-
-
-def _ref(frame: Frame) -> Any:
-    content = _readable(frame)
-    return cast(dict[str, Any], content).get("ref") if isinstance(content, dict) else None
-
-
-def _parse(type_: type[Any], frame: Frame) -> Any:
-    if issubclass(getattr(type_, "__origin__", type_), BaseModel):  # a generic struct is an alias, not a class
-        content = json.loads(frame)
-        if type_.model_config.get("extra") == "forbid":
-            content.pop("ref", None)
-        return type_.model_validate(content)
-    return msgspec.json.decode(frame, type=type_)
-
-
-def _detail(body: bytes) -> str:
-    try:
-        return str(json.loads(body)["detail"])
-    except (ValueError, KeyError, TypeError):
-        return body.decode("utf-8", "replace")
