@@ -6,11 +6,12 @@ import logging
 from collections.abc import Mapping
 from typing import Any
 
+import anyio
 import httpx
 import pytest
 from starlette.types import ASGIApp
 
-from chanx.testing import Client, Closed, Refused, connect
+from chanx.testing import Client, Closed, Failed, Refused, connect
 from docs.snippets.howto import (
     ask,
     authenticated,
@@ -28,10 +29,12 @@ from docs.snippets.howto import (
     mount_bare,
     mount_fastapi,
     mount_starlette,
+    order,
     origins,
     security,
     shared_auth,
     shared_layer,
+    stream,
 )
 
 pytestmark = pytest.mark.anyio
@@ -313,3 +316,80 @@ async def test_ask() -> None:
         await client.receive(ask.Confirm)
         await client.send({"action": "error", "payload": {"code": "declined"}, "ask": "q2"})
         assert await client.receive(ask.Kept) == ask.Kept(name="notes.txt", why="declined")
+
+
+# -- order and streams --------------------------------------------------------------------------------
+
+
+class Gated(order.Store):
+    """Waits for the test instead of a clock."""
+
+    def __init__(self) -> None:
+        super().__init__()
+        self.running: list[str] = []
+        self.gate = anyio.Event()
+
+    async def write(self, document: str, text: str) -> None:
+        self.running.append(f"{document}: {text}")
+        await self.gate.wait()
+
+    async def titles(self, text: str) -> list[str]:
+        self.running.append(text)
+        await self.gate.wait()
+        return [text]
+
+
+async def test_order() -> None:
+    store = Gated()
+
+    async def the_gated_store() -> Gated:
+        return store
+
+    with order.app.override({order.the_store: the_gated_store}):
+        async with connect(order.app) as client:
+            for document, text in (("a", "1"), ("a", "2"), ("b", "3")):
+                await client.send(order.Save(document=document, text=text))
+            for page in range(5):
+                await client.send(order.Render(page=page))
+            first = client.stream(order.Search(text="t"), order.Found)
+            await anyio.wait_all_tasks_blocked()
+            assert "t" in store.running
+            second = client.stream(order.Search(text="te"), order.Found)
+            with pytest.raises(Failed) as failed:
+                await anext(first)
+            assert failed.value.code == "cancelled"
+            # a serial one does not wait for them
+            assert await client.request(order.Rename(title="x"), order.Renamed) == order.Renamed(title="x")
+            await anyio.wait_all_tasks_blocked()
+            pages = [f"page {page}: …" for page in range(4)]
+            assert sorted(store.running) == ["a: 1", "b: 3", *pages, "t", "te"]
+            store.gate.set()
+            assert await anext(second) == order.Found(titles=["te"])
+            saved = [frame["document"] for frame in await client.drain() if frame["action"] == "saved"]
+            assert sorted(saved) == ["a", "a", "b"]
+            assert sorted(store.running[8:]) == ["a: 2", "page 4: …"]
+            await order.app.emit(order.Renamed(title="y"), connection=client.id)
+            assert await client.receive(order.Renamed) == order.Renamed(title="y")
+    assert await order.Store().titles("pot") == ["Teapots"]
+    async with connect(order.app) as client:
+        assert (await client.request(order.Save(document="a", text="1"), order.Saved)).document == "a"
+
+
+async def test_stream() -> None:
+    async with connect(stream.app) as client:
+        words = client.stream(stream.Write(words=1000), stream.Word)
+        assert await anext(words) == stream.Word(text="word 0")
+        assert stream.working == {1000}
+        await client.cancel(words.ref)
+        with pytest.raises(Failed, match="cancelled by the client"):
+            [_ async for _ in words]
+        assert stream.working == set()
+        parts = [stream.Part(text="tea "), stream.Part(text="time")]
+        uploaded = await client.request(stream.Upload(name="tea.txt"), stream.Uploaded, chunks=parts)
+        assert (uploaded.size, uploaded.sha256[:8]) == (8, "073fb3a7")
+        shouted = client.stream(stream.Shout(), stream.Word, chunks=parts)
+        assert [word.text async for word in shouted] == ["TEA ", "TIME"]
+        await client.send(stream.Shout())
+        refused = (await client.receive())["payload"]
+        assert (refused["code"], refused["errors"][0]["loc"]) == ("invalid_message", ["ref"])
+        await client.send({"action": "shout", "ref": 9})
