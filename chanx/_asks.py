@@ -9,7 +9,7 @@ import anyio
 
 from chanx import _dispatch
 from chanx._dispatch import MAX_ENCODERS, BadFrame
-from chanx.exceptions import AskFailed, ConnectionClosed
+from chanx.exceptions import AskFailed, ConfigurationError, ConnectionClosed
 
 if TYPE_CHECKING:
     from chanx._plan import Section
@@ -41,6 +41,8 @@ class Asks:
     async def ask(self, message: Any, classes: tuple[Any, ...], timeout: float) -> Any:
         """Send a question and wait for its answer; see `Context.ask`."""
         connection = self._connection
+        if not connection.plan.envelope:
+            raise ConfigurationError("a question is told by its `ask` key; use Channel(envelope=True) to ask")
         if connection.ahead is not None and connection.ahead.full:
             self.overloaded()
             raise _overloaded()

@@ -108,7 +108,7 @@ class Context(Generic[StateT]):
             AskFailed: no answer came in time, the client declined, or it sends so much that nothing more is read.
             ConnectionClosed: the connection has ended.
             RuntimeError: the connection is not accepted yet.
-            ConfigurationError: it is no message.
+            ConfigurationError: it is no message, or the channel has `envelope=False`.
         """
         return await self._connection.ask(question, answers, timeout)
 

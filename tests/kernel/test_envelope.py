@@ -6,7 +6,7 @@ import msgspec
 import pytest
 from pydantic import BaseModel, ConfigDict
 
-from chanx import Channel, Limits
+from chanx import Channel, ConfigurationError, Context, Limits
 from chanx.testing import Client, connect
 
 pytestmark = pytest.mark.anyio
@@ -325,3 +325,18 @@ async def test_what_a_handler_returns_must_be_a_message() -> None:
             }
         assert [type(one).__name__ for one in client.errors] == ["ConfigurationError"] * len(wrong)
         client.errors.clear()
+
+
+async def test_without_an_envelope_nothing_can_be_asked() -> None:
+    bare = Channel("bare", envelope=False)
+
+    @bare.on(Plain)
+    async def plain(message: Plain, ctx: Context) -> None:
+        await ctx.ask(message)
+
+    async with connect(bare, raise_app_exceptions=False) as client:
+        await client.send(Plain())
+        assert (await client.receive())["payload"]["code"] == "internal_error"
+        [error] = client.errors
+    assert isinstance(error, ConfigurationError)
+    assert "use Channel(envelope=True) to ask" in str(error)
