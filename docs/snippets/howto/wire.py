@@ -1,8 +1,10 @@
+from collections.abc import AsyncIterator
 from typing import Literal
 
+import anyio
 from pydantic import BaseModel
 
-from chanx import Channel, Reject
+from chanx import Channel, Context, Reject
 
 
 class Say(BaseModel):
@@ -32,6 +34,41 @@ class Crash(BaseModel):
     action: Literal["crash"] = "crash"
 
 
+class Spell(BaseModel):
+    action: Literal["spell"] = "spell"
+    text: str
+
+
+class Watch(BaseModel):
+    action: Literal["watch"] = "watch"
+
+
+class Join(BaseModel):
+    action: Literal["join"] = "join"
+
+
+class Part(BaseModel):
+    action: Literal["part"] = "part"
+    text: str
+
+
+class Delete(BaseModel):
+    action: Literal["delete"] = "delete"
+
+
+class Confirm(BaseModel):
+    action: Literal["confirm"] = "confirm"
+
+
+class Confirmed(BaseModel):
+    action: Literal["confirmed"] = "confirmed"
+    yes: bool
+
+
+class Slow(BaseModel):
+    action: Literal["slow"] = "slow"
+
+
 app = Channel("wire")
 
 
@@ -58,3 +95,31 @@ async def admin(_: Admin) -> None:
 @app.on(Crash)
 async def crash(_: Crash) -> None:
     raise ZeroDivisionError("the client does not see this")
+
+
+@app.on(Spell)
+async def spell(message: Spell) -> AsyncIterator[Said]:
+    for letter in message.text:
+        yield Said(text=letter)
+
+
+@app.on(Watch)
+async def watch(_: Watch) -> AsyncIterator[Said]:
+    yield Said(text="watching")
+    await anyio.sleep_forever()
+
+
+@app.on(Join)
+async def join(_: Join, parts: AsyncIterator[Part]) -> Said:
+    return Said(text="".join([part.text async for part in parts]))
+
+
+@app.on(Delete)
+async def delete(_: Delete, ctx: Context) -> Said:
+    answer = await ctx.ask(Confirm(), Confirmed)
+    return Said(text="deleted" if answer.yes else "kept")
+
+
+@app.on(Slow, timeout=0.01)
+async def slow(_: Slow) -> None:
+    await anyio.sleep_forever()
