@@ -72,8 +72,9 @@ class Run:
         connection, handler = self.connection, self.handler
         if connection.left and handler.ends_on_leave:
             self.stop("cancelled", "the client has left")
-        if self._stopped is not None:  # before it began
-            raise self._stopped
+        before: Stopped | None = self._stopped
+        if before is not None:
+            raise before
         runs = connection.made_runs()
         runs.active.add(self)
         scope = self._scope = anyio.CancelScope()

@@ -32,7 +32,7 @@ NAMES = [
     "Reject",
     "Stats",
 ]
-TESTING = ["Captured", "Client", "Closed", "Refused", "capture", "connect"]
+TESTING = ["Captured", "Client", "Closed", "Failed", "Refused", "Stream", "capture", "connect"]
 
 
 def modules() -> Iterator[ModuleType]:

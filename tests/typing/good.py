@@ -10,7 +10,7 @@ from starlette.requests import HTTPConnection
 from starlette.routing import WebSocketRoute
 
 from chanx import Channel, Context, Cookie, Depends, Header, Limits, MemoryLayer, Path, Query, Reject, Stats
-from chanx.testing import Client, capture, connect
+from chanx.testing import Client, Stream, capture, connect
 
 
 class A(BaseModel):
@@ -148,3 +148,6 @@ async def use(ctx: Context[State]) -> None:
         assert_type(client, Client)
         assert_type(await client.receive(B), B)
         assert_type(await client.request(A(), S), S)
+        assert_type(client.stream(A(), S, chunks=[B()]), Stream[S])
+        async for item in client.stream(A(), S):
+            assert_type(item, S)
