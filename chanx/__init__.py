@@ -6,7 +6,7 @@ from chanx.groups.layer import GroupLayer, Publication
 from chanx.groups.memory import MemoryLayer
 from chanx.params import Cookie, Depends, Header, Path, Query
 from chanx.router import Channel
-from chanx.types import Limits, Stats
+from chanx.types import Drained, Limits, Stats
 
 __all__ = [
     "AskFailed",
@@ -17,6 +17,7 @@ __all__ = [
     "Context",
     "Cookie",
     "Depends",
+    "Drained",
     "GroupLayer",
     "Header",
     "Limits",

@@ -9,16 +9,20 @@ from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
 
+import anyio
 from starlette.exceptions import HTTPException
 
 from chanx import _lifecycle
-from chanx._outbox import short_reason
+from chanx._outbox import HELD, short_reason
 from chanx.exceptions import ConnectionClosed, Reject
 
 if TYPE_CHECKING:
     from chanx.connection import Connection
 
 logger = logging.getLogger("chanx")
+
+#: Stands in the outbox as what is being written while the server accepts.
+ACCEPT = "accept"
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
@@ -56,15 +60,17 @@ def subprotocol(scope: Mapping[str, Any], ours: Sequence[str]) -> str | None:
 
 
 async def open_socket(connection: Connection) -> bool:
-    """The handshake: checks, dependencies, hooks, accept; False when the connection was refused or has broken."""
+    """The handshake up to the accept: checks, dependencies, hooks; False when the connection was refused."""
     service, plan = connection.service, connection.plan
     try:
         if not origin_allowed(connection.scope, service.allowed_origins):
             raise Reject(403, "this origin is not allowed")
+        service.gate.check()
         connection.subprotocol = subprotocol(connection.scope, service.subprotocols)
         connection.ctx = connection.context(0)
         if plan.slots or plan.hooks:
             await _lifecycle.enter(connection)
+            service.gate.check()  # it may have been closed meanwhile
     except HTTPException as refusal:
         await refuse(connection, refusal)
         return False
@@ -78,11 +84,23 @@ async def open_socket(connection: Connection) -> bool:
             connection.report("the handshake", failure)
             await refuse(connection, Reject(500, "internal error"))
             return False
+        if service.gate.drain is not None:  # it was the drain that closed
+            await refuse(connection, service.gate.refusal())
+            return False
+    return True
+
+
+async def accept(connection: Connection) -> bool:
+    """Accept the socket; False when the connection has broken. Where the server does not take it, as for any frame."""
+    outbox = connection.outbox
+    outbox.writing = ACCEPT
+    connection.watch()
     try:
-        await connection.outbox.send({"type": "websocket.accept", "subprotocol": connection.subprotocol, "headers": []})
+        await outbox.send({"type": "websocket.accept", "subprotocol": connection.subprotocol, "headers": []})
     except Exception as error:  # noqa: BLE001 - the client left during the handshake
         connection.broke(error)
         return False
+    outbox.writing = HELD
     connection.opened()
     return True
 
@@ -96,24 +114,30 @@ async def refuse(connection: Connection, refusal: HTTPException) -> None:
     """
     connection.service.counters.refused += 1
     status = refusal.status_code if 400 <= refusal.status_code <= 599 else 500
-    detail, scope, send = str(refusal.detail), connection.scope, connection.outbox.send
+    detail = str(refusal.detail)
     connection.depart(4000 + status, detail)
     close = {"type": "websocket.close", "code": 4000 + status, "reason": short_reason(detail)}
     try:
-        if connection.service.refuse == "close":
-            await send({"type": "websocket.accept"})
-            await send(close)
-        elif "websocket.http.response" in (scope.get("extensions") or {}):
-            body = json.dumps({"detail": refusal.detail}, default=str).encode()  # FastAPI's may be any JSON
-            given = {name.lower(): value for name, value in (refusal.headers or {}).items()}
-            headers = {"content-type": "application/json", **given, "content-length": str(len(body))}
-            fields = [(_bytes(name), _bytes(value)) for name, value in headers.items()]
-            await send({"type": "websocket.http.response.start", "status": status, "headers": fields})
-            await send({"type": "websocket.http.response.body", "body": body})
-        else:
-            await send(close)
+        with anyio.fail_after(connection.service.limits.send_timeout):
+            await _answer(connection, refusal, status, close)
     except Exception as error:  # noqa: BLE001 - the client is gone; servers tell it in many ways
         connection.broke(error)
+
+
+async def _answer(connection: Connection, refusal: HTTPException, status: int, close: dict[str, Any]) -> None:
+    scope, send = connection.scope, connection.outbox.send
+    if connection.service.refuse == "close":
+        await send({"type": "websocket.accept"})
+        await send(close)
+    elif "websocket.http.response" in (scope.get("extensions") or {}):
+        body = json.dumps({"detail": refusal.detail}, default=str).encode()  # FastAPI's may be any JSON
+        given = {name.lower(): value for name, value in (refusal.headers or {}).items()}
+        headers = {"content-type": "application/json", **given, "content-length": str(len(body))}
+        fields = [(_bytes(name), _bytes(value)) for name, value in headers.items()]
+        await send({"type": "websocket.http.response.start", "status": status, "headers": fields})
+        await send({"type": "websocket.http.response.body", "body": body})
+    else:
+        await send(close)
 
 
 async def upgrade_required(send: Any) -> None:

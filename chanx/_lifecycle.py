@@ -104,6 +104,7 @@ async def leave(connection: Connection) -> BaseException | None:
         except BaseException as raised:  # noqa: BLE001 - what is left of a group when the cancellations are taken out
             error, swallowed = raised, False
         if scope.cancelled_caught:
+            connection.cut = True
             logger.warning("%s outlived Limits.cleanup and was cancelled; connection %s", where, connection.id)
         if error is not None and not swallowed:
             cancelled = _sorted_out(connection, where, error) or cancelled

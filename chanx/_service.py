@@ -6,6 +6,7 @@ from collections.abc import Collection
 from dataclasses import dataclass, field
 from typing import Any
 
+from chanx._gate import Gate
 from chanx._plan import Plan, Section
 from chanx.groups.layer import GroupLayer
 from chanx.types import Limits, Stats
@@ -47,6 +48,7 @@ class Service:
     limits: Limits
     layer: GroupLayer
     counters: Counters
+    gate: Gate
     refuse: str
     allowed_origins: Collection[str] | None
     subprotocols: tuple[str, ...]

@@ -23,12 +23,13 @@ from chanx import _lifecycle, _runtime
 from chanx._ahead import ReadAhead, Received
 from chanx._asks import Asks
 from chanx._control import sift
-from chanx._handshake import open_socket
+from chanx._handshake import accept, open_socket
 from chanx._membership import Membership
 from chanx._outbox import Outbox
 from chanx._runs import Runs
 from chanx._serving import serve
 from chanx._states import State
+from chanx._strikes import Strikes
 from chanx.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
@@ -45,20 +46,8 @@ class Connection(Membership):
     """One accepted, or not yet accepted, WebSocket. Made and run by the channel's ASGI entry."""
 
     __slots__ = (
-        *("_reading", "_receive", "_seen", "_seen_writing", "_serving", "_strikes", "_strikes_since", "_stuck"),
-        *(
-            "ahead",
-            "asks",
-            "close_code",
-            "close_reason",
-            "closing",
-            "endings",
-            "outbox",
-            "read",
-            "ref",
-            "running",
-            "runs",
-        ),
+        *("_reading", "_receive", "_seen", "_seen_writing", "_serving", "_strikes", "_stuck", "ahead", "asks"),
+        *("close_code", "close_reason", "closing", "cut", "endings", "outbox", "read", "ref", "running", "runs"),
         *("subprotocol", "watched"),
     )
 
@@ -73,7 +62,7 @@ class Connection(Membership):
         self.subprotocol: str | None = None
         self.close_code: int | None = None
         self.close_reason = ""
-        self.closing = False
+        self.closing = self.cut = False
         self.running: Any = None
         self.watched = False
         self.ref = ""
@@ -87,8 +76,7 @@ class Connection(Membership):
         self._seen: Any = None
         self._seen_writing: str | None = None
         self._stuck: _runtime.Cancel | None = None
-        self._strikes = 0
-        self._strikes_since = 0.0
+        self._strikes: Strikes | None = None
 
     # -- life ---------------------------------------------------------------------------------------
 
@@ -105,18 +93,20 @@ class Connection(Membership):
             try:
                 if await open_socket(self):
                     with self._serving:
-                        with self._reading:
-                            await serve(self)
-                        await self._settle()
-                    if self._serving.cancelled_caught and self._handling:
-                        counters.cancelled += 1
-                        logger.warning("connection %s: a handler ran on after the end and was cancelled", self.id)
+                        if await accept(self):
+                            with self._reading:
+                                await serve(self)
+                            await self._settle()
+                    if self._serving.cancelled_caught:
+                        self._was_cut()
             except BaseException as error:  # noqa: BLE001 - raised again below, when the hooks have run
                 ended_by = error
             ended_by = await self._end() or ended_by
         finally:
             counters.connections -= 1
             self.home.connections.discard(self)
+            if self.service.gate.drain is not None:
+                self.service.gate.drain.ended(self)
         if ended_by is not None:
             await self.home.raise_unless_over(ended_by)
 
@@ -155,6 +145,16 @@ class Connection(Membership):
             if self._stuck is not None:
                 self._stuck()
             self.service.layer.members.remove(self)
+
+    def stop_serving(self) -> None:
+        """Wait for nothing any more: what runs is cancelled, and the hooks have their time."""
+        self._serving.cancel()
+
+    def _was_cut(self) -> None:
+        self.cut = self.cut or self._handling or bool(self.outbox.queue) or self.outbox.busy is not None
+        if self._handling:
+            self.service.counters.cancelled += 1
+            logger.warning("connection %s: a handler ran on after the end and was cancelled", self.id)
 
     @property
     def _beside(self) -> bool:
@@ -228,17 +228,9 @@ class Connection(Membership):
 
     def strike(self) -> bool:
         """Count a frame that could not be read; False when it was one too many, and the connection closes."""
-        limits = self.service.limits
         self.service.counters.bad_frames += 1
-        self._strikes += 1
-        if 1 < self._strikes <= limits.strikes:
-            return True
-        now = self.home.time()
-        if self._strikes > 1 and now - self._strikes_since > limits.strikes_window:
-            self._strikes = 1
-        if self._strikes == 1:
-            self._strikes_since = now
-        if self._strikes > limits.strikes:
+        self._strikes = self._strikes or Strikes()
+        if self._strikes.out(self.service.limits, self.home.time()):
             self.close(1008, "too many bad frames")
             return False
         return True

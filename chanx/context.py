@@ -9,6 +9,7 @@ from starlette.requests import HTTPConnection
 from typing_extensions import TypeVar
 
 from chanx import _dispatch, _publish
+from chanx.types import may_be_sent
 
 if TYPE_CHECKING:
     from chanx.connection import Connection
@@ -122,7 +123,7 @@ class Context(Generic[StateT]):
         Raises:
             ValueError: the code may not be sent.
         """
-        if not (code in _CODES or 3000 <= code <= 4999):
+        if not may_be_sent(code):
             raise ValueError(f"close code {code} cannot be sent; use 1000 or 3000 to 4999")
         self._connection.close(code, reason)
 
@@ -179,7 +180,3 @@ class Context(Generic[StateT]):
         own = self._connection
         addressed = _publish.targets(group, groups, connection, exclude)
         await own.publish(_publish.event(own.plan, event, addressed), event)
-
-
-#: Codes of RFC 6455, section 7.4.1 and its registry, that an endpoint may send.
-_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})

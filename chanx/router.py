@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import contextlib
 import inspect
+import logging
 import re
 import threading
 from collections.abc import AsyncGenerator, Callable, Collection, Generator, Iterable, Mapping
@@ -11,6 +12,8 @@ from typing import Any, Literal
 
 from chanx import _handshake
 from chanx._compile import compile_plan
+from chanx._drain import Drain
+from chanx._gate import Gate
 from chanx._publisher import Publisher
 from chanx._registry import Registrar
 from chanx._service import Counters, Service
@@ -22,7 +25,9 @@ from chanx.connection import Connection
 from chanx.exceptions import ConfigurationError
 from chanx.groups.layer import GroupLayer
 from chanx.params import Depends
-from chanx.types import RESERVED_KEYS, Limits, Stats
+from chanx.types import RESERVED_KEYS, Drained, Limits, Stats
+
+logger = logging.getLogger("chanx")
 
 _ORIGIN = re.compile(r"[a-z][a-z0-9+.-]*://[^/?#@\\\sA-Z]+")
 _CODECS: tuple[Codec, ...] = (PydanticCodec(), MsgspecCodec())
@@ -93,6 +98,7 @@ class Channel(Registrar, Publisher):
         self._overrides: dict[Any, Any] = {}
         self._service: Service | None = None
         self._counters = Counters()
+        self._gate = Gate()
         self._compiling = threading.RLock()
 
     # -- composition and compilation ----------------------------------------------------------------
@@ -163,6 +169,7 @@ class Channel(Registrar, Publisher):
                 limits=self.limits,
                 layer=self._layer(),
                 counters=self._counters,
+                gate=self._gate,
                 refuse=self._refuse,
                 allowed_origins=self._allowed_origins,
                 subprotocols=self._subprotocols,
@@ -172,6 +179,55 @@ class Channel(Registrar, Publisher):
     def stats(self) -> Stats:
         """The counters of the connections that this channel served, in this process."""
         return self._counters.snapshot()
+
+    async def drain(
+        self,
+        *,
+        batch: int = 100,
+        interval: float = 0.1,
+        code: int = 1012,
+        reason: str = "restarting",
+        timeout: float = 25.0,
+    ) -> Drained:
+        """Take no more connections, and close those that are open in this process, spread out over some time.
+
+        A connection that comes from now on is refused with 503 and `Retry-After`. Each open one is closed as by
+        `Context.close`: its handlers may finish for `Limits.linger`, what waits for the client is sent, and its
+        hooks run. When this returns, all of that has happened, or time was up. A second call joins the first.
+        The drain goes on if the caller is cancelled. The channel opens again where its `lifespan` begins anew.
+
+        Only connections that this channel serves count: those of an application that it is included in are
+        drained by draining that.
+
+        Args:
+            batch: how many connections are closed at once; more, where all of them would take over half of `timeout`.
+            interval: seconds between two batches.
+            code: the close code; 1012 tells clients to come back.
+            reason: for people; cut to the 123 bytes that fit.
+            timeout: seconds until this returns, whatever hangs. What has not ended `Limits.cleanup` before that, or
+                after half of it if that is later, is cancelled.
+
+        Raises:
+            ValueError: an argument is wrong.
+        """
+        with self._compiling:
+            drain = self._gate.drain
+            if drain is None:
+                options = {"batch": batch, "interval": interval, "code": code, "reason": reason, "timeout": timeout}
+                drain = Drain(self.name, self._served, self.limits.cleanup, options)
+                self._gate.drain = drain
+                drain.start()
+        if self._parents and not self._counters.accepted:
+            logger.warning(
+                "drained %s, which has served no connection itself: those of %s, which it is included in, stay open",
+                self.name, ", ".join(parent.name for parent in self._parents),
+            )  # fmt: skip
+        return await drain.result()
+
+    def _served(self) -> list[Connection]:
+        """The connections that this channel serves, on all loops."""
+        members: Any = self._layer().members.everyone()
+        return [one for one in members if isinstance(one, Connection) and one.service.gate is self._gate]
 
     # -- ASGI ---------------------------------------------------------------------------------------
 
@@ -196,6 +252,8 @@ class Channel(Registrar, Publisher):
     async def lifespan(self, app: Any = None) -> AsyncGenerator[None, None]:  # noqa: ARG002 - Starlette gives it
         """For `Starlette(lifespan=chat.lifespan)`: compile at start, let go of the group layer at the end."""
         service = self._compiled("its lifespan")
+        if self._gate.drain is not None and self._gate.drain.over:
+            self._gate.drain = None  # the same program serves again, as in tests
         try:
             yield
         finally:

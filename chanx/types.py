@@ -18,6 +18,9 @@ CONTROL_ACTIONS = frozenset(
     | {"recovered", "gap"}
 )
 
+#: Close codes of the protocol that an application may send (RFC 6455, section 7.4.1, and its registry).
+_PROTOCOL_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
+
 
 _MAY_BE_OFF = frozenset({"handler_timeout"})
 
@@ -101,6 +104,25 @@ class Stats:
     frames_dropped: int = 0
     slow_closed: int = 0
     cancelled: int = 0
+
+
+@dataclass(frozen=True, slots=True, kw_only=True)
+class Drained:
+    """What `Channel.drain` did.
+
+    Attributes:
+        closed: connections that ended in order, their hooks included.
+        cut: connections of which something had to be cancelled, or had not ended when time was up: a handler, a hook,
+            or frames that the client did not take.
+    """
+
+    closed: int = 0
+    cut: int = 0
+
+
+def may_be_sent(code: int) -> bool:
+    """Is this a close code that an application may send?"""
+    return code in _PROTOCOL_CODES or 3000 <= code <= 4999
 
 
 def place(thing: Any) -> str:

@@ -96,6 +96,11 @@ class Members:
         with self._lock:
             return list(self._groups)
 
+    def everyone(self) -> list[Member]:
+        """All that have begun and not ended, in any group or none."""
+        with self._lock:
+            return list(self._ids.values())
+
     def deliver(self, publication: Publication) -> None:
         """Queue a publication for every local member it is for; from any thread, waiting for none."""
         with self._lock:

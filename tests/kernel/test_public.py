@@ -22,6 +22,7 @@ NAMES = [
     "Context",
     "Cookie",
     "Depends",
+    "Drained",
     "GroupLayer",
     "Header",
     "Limits",
