@@ -25,6 +25,10 @@ if TYPE_CHECKING:
 logger = logging.getLogger("chanx")
 
 
+#: So long a loop that was stuck has to write the close before its connections are cut, in seconds.
+MOMENT = 0.1
+
+
 class Drain:
     """One drain of one channel; whoever asks for another joins it.
 
@@ -160,4 +164,4 @@ def _close(connection: Connection, code: int, reason: str) -> None:
 
 
 def _cut(connection: Connection) -> None:
-    connection.stop_serving()
+    connection.stop_serving(MOMENT)

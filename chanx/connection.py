@@ -146,9 +146,9 @@ class Connection(Membership):
                 self._stuck()
             self.service.layer.members.remove(self)
 
-    def stop_serving(self) -> None:
-        """Wait for nothing any more: what runs is cancelled, and the hooks have their time."""
-        self._serving.cancel()
+    def stop_serving(self, moment: float) -> None:
+        """Wait no longer than a moment: what still runs is cancelled then, and the hooks have their time."""
+        self._serving.deadline = min(self._serving.deadline, self.home.time() + moment)
 
     def _was_cut(self) -> None:
         self.cut = self.cut or self._handling or bool(self.outbox.queue) or self.outbox.busy is not None
