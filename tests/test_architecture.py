@@ -30,7 +30,7 @@ LINES: dict[int, tuple[str, ...]] = {
         *("_sigterm", "_silence", "_states", "_strikes"),
     ),
     4: ("router", "_publisher", "_registry", "__init__"),
-    5: ("asyncapi", "testing", "messages", "compat"),
+    5: ("asyncapi", "testing", "messages", "compat", "static"),
     6: ("clients", "channels", "playground", "settings", "utils", "core", "generic", "fast_channels", "routing"),
     7: ("cli",),
 }
