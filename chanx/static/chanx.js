@@ -108,7 +108,7 @@ export class Chanx {
   }
 
   /** Answer the server's questions with this tag; to throw is to decline. The signal aborts with the connection.
-   * @param {string} tag @param {(question: Frame, options: {signal: AbortSignal}) => Message | Promise<Message>} answer */
+   * @param {string} tag @param {(question: Frame, life: {signal: AbortSignal}) => Message | Promise<Message>} answer */
   answer(tag, answer) { this.#answers.set(tag, answer); }
 
   /** Do not wait for the next attempt any longer. */

@@ -1,75 +1,20 @@
 """The chat's page in a real browser, against a real server."""
 
-import signal
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
-from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect, sync_playwright
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
-from tests import servers
+from tests.browser.conftest import Server
 
 pytestmark = pytest.mark.browser
-
-ARGUMENTS = [
-    "--no-sandbox",
-    "--disable-gpu",
-    "--disable-quic",
-    "--no-first-run",
-    "--disable-background-networking",
-    "--disable-component-update",
-    "--disable-sync",
-]
-PATIENCE = 15_000
-"""How long, in milliseconds, a page may take to show what it should: the longest backoff and some."""
-
-
-@pytest.fixture(scope="module")
-def browser(chromium: str) -> Iterator[Browser]:
-    with sync_playwright() as playwright:
-        browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
-        yield browser
-        browser.close()
-
-
-class Server:
-    """The chat under uvicorn, which may be killed and started again at the same address."""
-
-    def __init__(self, stack: ExitStack) -> None:
-        self.stack = stack
-        self.running = stack.enter_context(servers.serve("uvicorn", "examples.chat:app"))
-
-    @property
-    def url(self) -> str:
-        return self.running.http()
-
-    def kill(self) -> None:
-        """End it as a crash would: no close frame and no goodbye."""
-        self.running.signal(signal.SIGKILL)
-        self.running.process.wait()
-
-    def start(self) -> None:
-        again = servers.serve("uvicorn", "examples.chat:app", port=self.running.port)
-        self.running = self.stack.enter_context(again)
 
 
 @pytest.fixture
 def server() -> Iterator[Server]:
     with ExitStack() as stack:
-        yield Server(stack)
-
-
-@pytest.fixture
-def context(browser: Browser) -> Iterator[BrowserContext]:
-    """A browser of one's own; a page whose script raises fails the test."""
-    expect.set_options(timeout=PATIENCE)
-    context = browser.new_context()
-    context.set_default_timeout(PATIENCE)
-    errors: list[str] = []
-    context.on("weberror", lambda error: errors.append(str(error.error)))
-    yield context
-    context.close()
-    assert errors == []
+        yield Server(stack, "examples.chat:app")
 
 
 @pytest.fixture

@@ -1,0 +1,640 @@
+"""chanx.js in a real browser, against a real server."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import ExitStack
+from typing import Any
+
+import pytest
+from playwright.sync_api import BrowserContext, Page
+
+from tests.browser.conftest import Server
+
+pytestmark = pytest.mark.browser
+
+APP = "tests.browser.app:app"
+
+# What each script below may use. `opened(options)` is a socket that is open; its hooks write to `socket.log`, and
+# `socket.until(kind, n)` waits for the n-th entry of a kind. `failure(promise)` is what a promise is rejected with.
+TOOLS = """async () => {
+    Object.assign(window, await import("/chanx/chanx.js"));
+    window.made = (options = {}, url = "/ws") => {
+        const log = [], waiters = new Set();
+        const note = (...entry) => { log.push(entry); for (const look of [...waiters]) look(); };
+        const hooks = {
+            onopen: (again) => note("open", again),
+            onclose: (event, again) => note("close", event.code, event.reason, again),
+            onstatus: (status) => note("status", status),
+            onmessage: (frame) => note("push", frame),
+        };
+        const socket = new Chanx(url, { random: () => 0, ...hooks, ...options });
+        socket.log = log;
+        socket.until = (kind, n = 1) => new Promise((resolve) => {
+            const look = () => {
+                const found = log.filter((entry) => entry[0] === kind);
+                if (found.length < n) return;
+                waiters.delete(look);
+                resolve(found[n - 1].slice(1));
+            };
+            waiters.add(look);
+            look();
+        });
+        return socket;
+    };
+    window.opened = async (options, url) => {
+        const socket = made(options, url);
+        await socket.until("open");
+        return socket;
+    };
+    window.failure = (promise) => promise.then(
+        (value) => `no error but ${JSON.stringify(value)}`,
+        ({ name, code, detail, errors }) => ({ name, code, detail, errors }),
+    );
+    window.gone = () => new DOMException("gone", "AbortError");
+}"""
+
+
+@pytest.fixture(scope="module")
+def server() -> Iterator[Server]:
+    with ExitStack() as stack:
+        yield Server(stack, APP)
+
+
+@pytest.fixture
+def mortal() -> Iterator[Server]:
+    """A server of one's own, to be killed."""
+    with ExitStack() as stack:
+        yield Server(stack, APP)
+
+
+def blank(context: BrowserContext, server: Server) -> Page:
+    page = context.new_page()
+    page.goto(server.url)
+    page.evaluate(TOOLS)
+    return page
+
+
+@pytest.fixture
+def page(context: BrowserContext, server: Server) -> Page:
+    return blank(context, server)
+
+
+def closed(detail: str, code: str = "closed") -> dict[str, Any]:
+    return {"name": "ChanxError", "code": code, "detail": detail, "errors": []}
+
+
+# -- requests -----------------------------------------------------------------------------------------
+
+
+def test_a_request_is_answered(page: Page) -> None:
+    answers = page.evaluate(
+        """async () => {
+            const socket = await opened();
+            return await Promise.all([
+                socket.request({ action: "say", text: "one" }),
+                socket.request({ action: "note" }),
+                socket.request({ action: "say", text: "two" }),
+            ]);
+        }"""
+    )
+    assert answers == [
+        {"action": "said", "text": "one", "ref": 1},
+        None,
+        {"action": "said", "text": "two", "ref": 3},
+    ]
+
+
+def test_an_error_frame_is_thrown(page: Page) -> None:
+    refused, invalid = page.evaluate(
+        """async () => {
+            const socket = await opened();
+            return [
+                await failure(socket.request({ action: "forbidden" })),
+                await failure(socket.request({ action: "say" })),
+            ];
+        }"""
+    )
+    assert refused == {"name": "ChanxError", "code": "unauthorized", "detail": "not for you", "errors": []}
+    assert (invalid["code"], invalid["errors"][0]["loc"]) == ("invalid_message", ["text"])
+
+
+def test_of_several_answers_a_request_takes_the_first_and_the_rest_is_no_push(page: Page) -> None:
+    answer, log = page.evaluate(
+        """async () => {
+            const socket = await opened({ onstatus: null });
+            const answer = await socket.request({ action: "split", text: "one two three" });
+            await socket.request({ action: "note" });
+            return [answer.text, socket.log];
+        }"""
+    )
+    assert (answer, log) == ("one", [["open", False]])
+
+
+def test_pushes_go_to_the_hook_and_to_their_listeners(page: Page) -> None:
+    pushed, heard = page.evaluate(
+        """async () => {
+            const socket = await opened();
+            const heard = [];
+            const off = socket.on("said", (frame) => heard.push(frame.text));
+            socket.on("number", () => heard.push("wrong"));
+            const sent = socket.send({ action: "push", text: "one" });
+            await socket.until("push", 1);
+            off();
+            socket.send({ action: "push", text: "two" });
+            await socket.until("push", 2);
+            socket.send({ action: "say", text: "three", ref: "mine" });
+            await socket.until("push", 3);
+            return [[sent, ...socket.log.filter(([kind]) => kind === "push").map(([, frame]) => frame)], heard];
+        }"""
+    )
+    assert pushed == [
+        True,
+        {"action": "said", "text": "one"},
+        {"action": "said", "text": "two"},
+        {"action": "said", "text": "three", "ref": "mine"},
+    ]
+    assert heard == ["one"]
+
+
+def test_a_request_can_be_given_up(page: Page) -> None:
+    results = page.evaluate(
+        """async () => {
+            const socket = await opened();
+            const control = new AbortController();
+            const held = socket.request({ action: "hold" }, { signal: control.signal });
+            control.abort(gone());
+            return [
+                await failure(held),
+                await failure(socket.request({ action: "hold" }, { signal: control.signal })),
+                await failure(socket.request({ action: "hold" }, { timeout: 1 })),
+                (await socket.request({ action: "say", text: "still here" })).text,
+            ];
+        }"""
+    )
+    assert [result["name"] for result in results[:2]] == ["AbortError", "AbortError"]
+    assert results[2:] == [closed("no answer in time", "timeout"), "still here"]
+
+
+# -- streams ------------------------------------------------------------------------------------------
+
+
+def test_a_stream_is_iterated_to_its_end(page: Page) -> None:
+    numbers, words, nothing = page.evaluate(
+        """async () => {
+            const socket = await opened();
+            const all = async (message) => {
+                const frames = [];
+                for await (const frame of socket.stream(message)) frames.push(frame);
+                return frames;
+            };
+            return [
+                await all({ action: "count", to: 1000 }),
+                await all({ action: "split", text: "one two" }),
+                await all({ action: "note" }),
+            ];
+        }"""
+    )
+    assert [frame["number"] for frame in numbers] == list(range(1, 1001))
+    assert [frame["text"] for frame in words] == ["one", "two"]
+    assert nothing == []
+
+
+def test_an_error_ends_a_stream_after_its_items(page: Page) -> None:
+    seen, error = page.evaluate(
+        """async () => {
+            const socket = await opened();
+            const seen = [];
+            const read = async () => {
+                for await (const { number } of socket.stream({ action: "count", fail: 3 })) seen.push(number);
+            };
+            const error = await failure(read());
+            return [seen, error];
+        }"""
+    )
+    assert seen == [1, 2]
+    assert (error["code"], error["detail"]) == ("unauthorized", "no further")
+
+
+def test_leaving_the_loop_cancels_the_stream(page: Page) -> None:
+    seen, log = page.evaluate(
+        """async () => {
+            const socket = await opened({ onstatus: null });
+            const seen = [];
+            for await (const { number } of socket.stream({ action: "count", id: "left" })) {
+                seen.push(number);
+                if (number === 3) break;
+            }
+            await socket.request({ action: "ended", id: "left" });  // the server's `finally` has run
+            return [seen, socket.log];
+        }"""
+    )
+    assert (seen, log) == ([1, 2, 3], [["open", False]])
+
+
+def test_a_signal_cancels_the_stream(page: Page) -> None:
+    waiting, early, inside = page.evaluate(
+        """async () => {
+            const socket = await opened();
+            const read = async (id, control, each = () => {}) => {
+                const options = { signal: control.signal };
+                for await (const frame of socket.stream({ action: id ? "count" : "hold", id }, options)) each(frame);
+            };
+            const [one, two, three] = [1, 2, 3].map(() => new AbortController());
+            const waiting = failure(read("", one));
+            one.abort(gone());
+            two.abort(gone());
+            const early = await failure(read("early", two));
+            let count = 0;
+            const inside = await failure(read("inside", three, () => { count += 1; three.abort(gone()); }));
+            await socket.request({ action: "ended", id: "inside" });
+            return [await waiting, early, [inside, count]];
+        }"""
+    )
+    assert waiting["name"] == early["name"] == inside[0]["name"] == "AbortError"
+    assert inside[1] == 1
+
+
+# -- uploads ------------------------------------------------------------------------------------------
+
+
+def test_an_upload_is_answered(page: Page) -> None:
+    totals = page.evaluate(
+        """async () => {
+            const socket = await opened();
+            async function* parts(most) {
+                for (let number = 1; number <= most; number += 1) yield { action: "part", number };
+            }
+            const sum = async (chunks) => (await socket.upload({ action: "add" }, chunks)).number;
+            return await Promise.all([sum(parts(1000)), sum([{ action: "part", number: 7 }]), sum([])]);
+        }"""
+    )
+    assert totals == [500500, 7, 0]
+
+
+def test_an_upload_ends_when_it_is_answered(page: Page) -> None:
+    number, returned = page.evaluate(
+        """async () => {
+            const socket = await opened();
+            const returned = Promise.withResolvers?.() ?? {};
+            returned.promise ??= new Promise((resolve) => { returned.resolve = resolve; });
+            async function* parts() {
+                try {
+                    for (let number = 1; ; number += 1) {
+                        yield { action: "part", number };
+                        if (number >= 3) await socket.request({ action: "note" });
+                    }
+                } finally {
+                    returned.resolve(true);
+                }
+            }
+            const { number } = await socket.upload({ action: "add", most: 3 }, parts());
+            return [number, await returned.promise];
+        }"""
+    )
+    assert (number, returned) == (6, True)
+
+
+@pytest.mark.parametrize("how", ["raise", "abort"])
+def test_an_upload_that_fails_is_cancelled(page: Page, how: str) -> None:
+    error = page.evaluate(
+        """async (how) => {
+            const socket = await opened();
+            const control = new AbortController();
+            async function* parts() {
+                yield { action: "part", number: 1 };
+                await socket.request({ action: "begun", id: how });  // before that, the server would never begin it
+                if (how === "raise") throw gone();
+                control.abort(gone());
+                yield { action: "part", number: 2 };
+            }
+            const error = await failure(socket.upload({ action: "add", id: how }, parts(), { signal: control.signal }));
+            await socket.request({ action: "ended", id: how });
+            return error;
+        }""",
+        how,
+    )
+    assert error["name"] == "AbortError"
+
+
+def test_an_upload_waits_for_the_network(page: Page) -> None:
+    """What the browser holds stays bounded: a few chunks more than the mark, not the whole upload."""
+    total, most = page.evaluate(
+        """async () => {
+            let made, most = 0;
+            window.WebSocket = class extends WebSocket {
+                constructor(...values) { super(...values); made = this; }
+            };
+            const socket = await opened();
+            async function* parts() {
+                const filler = "x".repeat(60_000);
+                for (let number = 1; number <= 500; number += 1) {
+                    most = Math.max(most, made.bufferedAmount);
+                    yield { action: "part", number, filler };
+                }
+            }
+            const { number } = await socket.upload({ action: "add" }, parts());
+            return [number, most];
+        }"""
+    )
+    assert total == 500 * 501 // 2
+    assert most <= (1 << 20) + 61_000
+
+
+# -- questions ----------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize(
+    ("answer", "said"),
+    [
+        ("({ name }) => ({ action: 'confirmed', yes: name === 'notes' })", "deleted notes"),
+        ("async () => ({ action: 'confirmed', yes: false })", "kept"),
+        ("() => { throw new ChanxError('busy', 'later') }", "busy: later"),
+        ("async () => { throw new Error('not now') }", "declined: not now"),
+        ("() => { throw 'never' }", "declined: never"),
+        ("() => null", "invalid_message: the message is invalid"),
+        ("() => ({ action: 'confirmed' })", "invalid_message: the message is invalid"),
+        ("null", "declined: nobody here answers confirm"),
+    ],
+)
+def test_a_question_is_answered_or_declined(page: Page, answer: str, said: str) -> None:
+    told = page.evaluate(
+        """async () => {
+            const socket = await opened(), answer = ANSWER;
+            if (answer !== null) socket.answer("confirm", answer);
+            const [one, two] = await Promise.all([
+                socket.request({ action: "delete", name: "notes" }),
+                socket.request({ action: "say", text: "meanwhile" }),
+            ]);
+            return [one.text, two.text];
+        }""".replace("ANSWER", answer)
+    )
+    assert told == [said, "meanwhile"]
+
+
+def test_a_question_that_is_open_is_told_of_the_end(page: Page) -> None:
+    aborted = page.evaluate(
+        """async () => {
+            const socket = await opened();
+            const asked = new Promise((resolve) => {
+                socket.answer("confirm", (question, { signal }) => {
+                    resolve(signal);
+                    return new Promise((answer) => signal.addEventListener("abort", () => answer({ late: true })));
+                });
+            });
+            socket.send({ action: "delete", name: "notes" });
+            const signal = await asked;
+            socket.send({ action: "close", code: 1012 });
+            await socket.until("open", 2);
+            return [signal.aborted, (await socket.request({ action: "say", text: "fine" })).text];
+        }"""
+    )
+    assert aborted == [True, "fine"]
+
+
+# -- the end, and coming back -------------------------------------------------------------------------
+
+FINAL = [1000, 1002, 1003, 1007, 1008, 1009, 1010, 3000, 4000, 4008, 4009, 4400, 4401, 4403, 4404, 4422, 4499, 4999]
+TEMPORARY = [1001, 1005, 1006, 1011, 1012, 1013, 1014, 4011, 4012, 4013, 4408, 4425, 4429, 4500, 4503, 4599]
+
+
+def test_codes(page: Page) -> None:
+    assert page.evaluate("codes => codes.filter(isFinal)", FINAL + TEMPORARY) == FINAL
+
+
+@pytest.mark.parametrize(
+    ("code", "final"), [(1000, True), (1008, True), (1009, True), (4008, True), (1011, False), (1012, False)]
+)
+def test_the_server_closes(page: Page, code: int, final: bool) -> None:
+    event, held, status = page.evaluate(
+        """async ([code, final]) => {
+            const socket = await opened();
+            const held = failure(socket.request({ action: "hold" }));
+            socket.send({ action: "close", code, reason: "because" });
+            const event = await socket.until("close");
+            if (!final) await socket.until("open", 2);
+            return [event, await held, socket.status];
+        }""",
+        [code, final],
+    )
+    assert event == [code, "because", not final]
+    assert held == closed("because")
+    assert status == ("closed" if final else "open")
+
+
+@pytest.mark.parametrize(("status", "final"), [(401, True), (403, True), (429, False), (503, False)])
+def test_the_server_refuses(page: Page, status: int, final: bool) -> None:
+    event, tried = page.evaluate(
+        """async ([status, final]) => {
+            let tried = 0;
+            const url = () => { tried += 1; return `/ws?status=${tried > 2 ? 0 : status}`; };
+            const socket = made({ backoff: { busy: 0 } }, url);
+            const event = await socket.until("close");
+            // Refused sockets open first: the third is one that stays.
+            if (!final) await socket.until("open", 3);
+            return [event, tried];
+        }""",
+        [status, final],
+    )
+    assert event == [4000 + status, "not you", not final]
+    assert tried == (1 if final else 3)
+
+
+def test_which_codes_are_final_may_be_told(page: Page) -> None:
+    codes = page.evaluate(
+        """async () => {
+            const socket = await opened({ isFinal: (code) => code === 4002 });
+            socket.send({ action: "close", code: 4001 });
+            await socket.until("open", 2);
+            socket.send({ action: "close", code: 4002 });
+            await socket.until("close", 2);
+            return socket.log.filter(([kind]) => kind === "close").map(([, code, , again]) => [code, again]);
+        }"""
+    )
+    assert codes == [[4001, True], [4002, False]]
+
+
+def test_the_page_closes(page: Page) -> None:
+    log, held, refused, sent = page.evaluate(
+        """async () => {
+            const socket = await opened({ queue: 5 });
+            const held = failure(socket.request({ action: "hold" }));
+            socket.close(4321, "enough");
+            socket.close();
+            socket.retry();
+            window.dispatchEvent(new Event("online"));
+            const refused = await failure(socket.request({ action: "note" }));
+            return [socket.log, await held, refused, socket.send({ action: "note" })];
+        }"""
+    )
+    assert log == [["status", "open"], ["open", False], ["status", "closed"], ["close", 4321, "enough", False]]
+    assert held == closed("enough")
+    assert refused == closed("there is no connection, and no room to wait for one")
+    assert sent is False
+
+
+def test_the_server_is_told_of_the_close(page: Page) -> None:
+    page.evaluate(
+        """async () => {
+            const leaving = await opened(), watching = await opened();
+            await leaving.stream({ action: "count", id: "close" }).next();
+            leaving.close();
+            await watching.request({ action: "ended", id: "close" });
+        }"""
+    )
+
+
+def test_without_a_connection_messages_are_refused(page: Page) -> None:
+    sent, error = page.evaluate(
+        """async () => {
+            const socket = made();
+            return [socket.send({ action: "note" }), await failure(socket.request({ action: "note" }))];
+        }"""
+    )
+    assert sent is False
+    assert error == closed("there is no connection, and no room to wait for one")
+
+
+def test_with_a_queue_they_wait_in_order_and_within_its_bound(page: Page) -> None:
+    texts, full, aborted = page.evaluate(
+        """async () => {
+            const control = new AbortController();
+            const texts = [];
+            const socket = made({ queue: 3, onopen: () => socket.send({ action: "push", text: "first" }) });
+            const aborted = failure(socket.request({ action: "push", text: "never" }, { signal: control.signal }));
+            control.abort(gone());
+            socket.send({ action: "push", text: "second" });
+            const third = socket.request({ action: "say", text: "third" });
+            socket.send({ action: "push", text: "fourth" });
+            const full = [socket.send({ action: "note" }), await failure(socket.request({ action: "note" }))];
+            texts.push((await third).text);
+            await socket.until("push", 3);
+            texts.push(...socket.log.filter(([kind]) => kind === "push").map(([, { text }]) => text));
+            return [texts, full, await aborted];
+        }"""
+    )
+    assert texts == ["third", "first", "second", "fourth"]
+    assert full == [False, closed("there is no connection, and no room to wait for one")]
+    assert aborted["name"] == "AbortError"
+
+
+def test_survives_a_kill_and_comes_back(context: BrowserContext, mortal: Server) -> None:
+    page = blank(context, mortal)
+    page.evaluate(
+        """async () => {
+            window.socket = await opened({ queue: 1, backoff: { first: 50, max: 50 } });
+            window.held = failure(socket.request({ action: "hold" }));
+            window.streamed = failure(socket.stream({ action: "hold" }).next());
+        }"""
+    )
+    mortal.kill()
+    lost = page.evaluate("async () => [await socket.until('close'), await held, await streamed]")
+    assert lost == [[1006, "", True], closed("closed with 1006"), closed("closed with 1006")]
+    page.evaluate("() => { window.waited = socket.request({ action: 'say', text: 'waited' }); }")
+    mortal.start()
+    again, text, known = page.evaluate(
+        """async () => {
+            const again = await socket.until("open", 2);
+            const { text } = await waited;
+            return [again, text, (await failure(held)) !== undefined];
+        }"""
+    )
+    assert (again, text, known) == ([True], "waited", True)
+
+
+def test_a_page_that_is_online_again_does_not_wait(page: Page) -> None:
+    opened = page.evaluate(
+        """async () => {
+            const socket = await opened({ random: () => 1, backoff: { first: 3_600_000, max: 3_600_000 } });
+            socket.send({ action: "close", code: 1011 });
+            await socket.until("close");
+            const waiting = socket.status;
+            window.dispatchEvent(new Event("online"));
+            await socket.until("open", 2);
+            socket.send({ action: "close", code: 1011 });
+            await socket.until("close", 2);
+            socket.retry();
+            return [waiting, await socket.until("open", 3)];
+        }"""
+    )
+    assert opened == ["waiting", [True]]
+
+
+def test_delays_have_full_jitter_within_a_ceiling(page: Page) -> None:
+    lowest, highest, spread = page.evaluate(
+        """() => {
+            const all = (random) => [1006, 1012, 1013].map(
+                (code) => [0, 1, 2, 5, 50].map((attempt) => delayBefore(attempt, code, undefined, random)),
+            );
+            return [all(() => 0), all(() => 1), new Set(Array.from({ length: 100 }, () => delayBefore(3, 1006))).size];
+        }"""
+    )
+    assert lowest == [[0] * 5, [0] * 5, [5_000] * 5]
+    assert highest == [
+        [500, 1_000, 2_000, 16_000, 30_000],
+        [3_000, 3_000, 3_000, 16_000, 30_000],
+        [5_500, 6_000, 7_000, 21_000, 35_000],
+    ]
+    assert spread > 50
+
+
+def test_delays_grow_until_a_connection_was_steady(page: Page) -> None:
+    """The delays that it asks the browser for, with a clock that is moved by hand."""
+    delays = page.evaluate(
+        """async () => {
+            const delays = [], later = setTimeout;
+            let now = 0;
+            Date.now = () => now;
+            window.setTimeout = (run, ms) => {
+                if (ms === 10_000) return later(run, ms);  // the limit of an attempt
+                delays.push(ms);
+                return later(run, 0);
+            };
+            const socket = await opened({ random: () => 1, backoff: { first: 16, max: 100, steady: 1000 } });
+            const lose = async (n) => {
+                socket.send({ action: "close", code: 1011 });
+                await socket.until("open", n);
+            };
+            for (let n = 2; n <= 6; n += 1) await lose(n);
+            now += 999;
+            await lose(7);
+            now += 1000;
+            await lose(8);
+            await lose(9);
+            return delays;
+        }"""
+    )
+    assert delays == [16, 32, 64, 100, 100, 100, 16, 32]
+
+
+def test_the_address_may_be_made_anew_for_each_attempt(page: Page) -> None:
+    tried, error = page.evaluate(
+        """async () => {
+            const tried = [];
+            const socket = made({}, async () => {
+                tried.push(tried.length);
+                if (tried.length === 1) throw new Error("no token");
+                return new URL("/ws", location.href);
+            });
+            await socket.until("open");
+            return [tried.length, await socket.until("close")];
+        }"""
+    )
+    assert tried == 2
+    assert error == [1006, "Error: no token", True]
+
+
+def test_what_a_hook_raises_is_reported_and_stops_nothing(page: Page) -> None:
+    raised, text = page.evaluate(
+        """async () => {
+            const raised = [];
+            window.onerror = (message, source, line, column, error) => { raised.push(error.message); return true; };
+            const broken = (what) => () => { throw new Error(what); };
+            const socket = made({ queue: 1, onstatus: broken("status"), onmessage: broken("message") });
+            const heard = new Promise((resolve) => socket.on("said", resolve));
+            socket.send({ action: "push", text: "hello" });
+            return [await heard.then(() => raised), (await socket.request({ action: "say", text: "fine" })).text];
+        }"""
+    )
+    assert raised == ["status", "message"]
+    assert text == "fine"
