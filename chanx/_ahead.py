@@ -47,7 +47,7 @@ class ReadAhead:
         sift: acts on a frame that is none of the handlers' business and returns None, or returns how it waits.
         gone: called when the client has left.
         stuck: called when the queue is full, and so nothing is read.
-        streams: is there a stream of the client with this ref?
+        streams: is there a handler that reads, or will read, the client's stream with this ref?
         stays: it never hands back.
     """
 
@@ -134,6 +134,12 @@ class ReadAhead:
                 return one.control, one.event["text"]
         return None
 
+    def wanted(self, refs: set[str], *, messages: bool) -> bool:
+        """Is there a frame of one of these streams, or, where that is asked for, one of no stream?"""
+        return any(
+            one.ref in refs if one.control is not None and self._streams(one.ref) else messages for one in self._queue
+        )
+
     async def next(self) -> Received:
         """The next frame in order that belongs to no stream."""
         while True:
@@ -144,6 +150,8 @@ class ReadAhead:
             if self._cancel is None and not self._stays:
                 return await self._receive()  # type: ignore[no-any-return]
             self.start()
+            if self.full:  # of streams only: their handlers look whether they can go on
+                self.wake()
             await self.changed()
 
     async def changed(self) -> None:

@@ -9,6 +9,7 @@ from chanx._answers import Stopped
 from chanx.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
+    from chanx._ahead import ReadAhead
     from chanx._plan import Section
     from chanx.connection import Connection
 
@@ -25,12 +26,12 @@ class Chunks:
         serial: its handler is serial, so nobody empties a queue that is full of other messages.
     """
 
-    __slots__ = ("_connection", "_over", "_ref", "_section", "_serial")
+    __slots__ = ("_connection", "_over", "_section", "_serial", "ref")
 
     def __init__(self, connection: Connection, section: Section, ref: str, serial: bool) -> None:
         self._connection = connection
         self._section = section
-        self._ref = ref
+        self.ref = ref
         self._serial = serial
         self._over = False
 
@@ -49,28 +50,37 @@ class Chunks:
         ahead = connection.ahead
         assert ahead is not None
         while not self._over:
-            found = ahead.take(self._ref)
+            found = ahead.take(self.ref)
             if found is not None:
                 control, text = found
                 if control.action == "complete":
                     self._over = True
                     break
                 try:
-                    return _dispatch.validated(connection.plan, self._section, text, self._ref)
+                    return _dispatch.validated(connection.plan, self._section, text, self.ref)
                 except _dispatch.BadFrame as bad:
                     if bad.fault is None:
                         connection.strike()
                     raise
             if connection.left or connection.closing:
                 raise ConnectionClosed(connection.close_code, connection.close_reason)
-            if ahead.full and self._serial:
+            await self._more(ahead)
+        raise StopAsyncIteration
+
+    async def _more(self, ahead: ReadAhead) -> None:
+        """Wait until more of the stream may have come."""
+        runs = self._connection.made_runs()
+        runs.hungry.add(self)
+        try:
+            if ahead.full and (self._serial or runs.stuck):
                 raise Stopped("overloaded", "too many frames wait in front of the stream")
             await ahead.changed()
-        raise StopAsyncIteration
+        finally:
+            runs.hungry.discard(self)
 
     def drop(self) -> None:
         """The handler has ended: what is left of the stream is of no use."""
         self._over = True
         ahead = self._connection.ahead
-        while ahead is not None and ahead.take(self._ref) is not None:
+        while ahead is not None and ahead.take(self.ref) is not None:
             pass

@@ -34,6 +34,12 @@ async def sift(connection: Connection, event: Received) -> tuple[str, Control | 
     return ref, None
 
 
+def streams(connection: Connection, ref: str) -> bool:
+    """Is there a handler that reads, or will read, the client's stream with this ref?"""
+    run = None if connection.runs is None else connection.runs.refs.get(ref)
+    return run is not None and run.chunks is not None
+
+
 async def act(connection: Connection, control: Control, text: str) -> None:
     """Do what a control frame says. What it speaks of may be over by now; then there is nothing to do."""
     ref = control.ref

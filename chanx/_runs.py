@@ -150,14 +150,19 @@ class Runs:
     Attributes:
         refs: those in flight, by their ref.
         active: those whose handler runs.
+        hungry: streams of the client whose handlers wait for more of them.
     """
 
-    __slots__ = ("_bytes", "_connection", "_finished", "_jobs", "_lanes", "_room", "_waiting", "active", "refs")
+    __slots__ = (
+        *("_bytes", "_connection", "_finished", "_jobs", "_lanes", "_room", "_waiting"),
+        *("active", "hungry", "refs"),
+    )
 
     def __init__(self, connection: Connection) -> None:
         self._connection = connection
         self.refs: dict[str, Run] = {}
         self.active: set[Run] = set()
+        self.hungry: set[Chunks] = set()
         self._lanes: dict[Handler, _Lane] = {}
         self._jobs: dict[Run, Cancel] = {}
         self._waiting = 0
@@ -169,6 +174,17 @@ class Runs:
     def idle(self) -> bool:
         """Nothing runs or waits beside the serial messages."""
         return not self._jobs and not self._waiting
+
+    @property
+    def stuck(self) -> bool:
+        """Nobody takes anything out of the queue of frames: all that runs waits for what is not in it.
+
+        The connection's own task does so too, or waits for room in a lane.
+        """
+        ahead, reads = self._connection.ahead, self._connection.running is None
+        if ahead is None or len(self.hungry) < len(self._jobs) or not (reads or self._room is not None):
+            return False
+        return not ahead.wanted({one.ref for one in self.hungry}, messages=reads)
 
     async def begin(self, run: Run) -> None:
         """Handle a message: to its end where it is a serial one, else as soon as its lane has room for it."""
@@ -198,6 +214,7 @@ class Runs:
         limits = self._connection.service.limits
         while self._waiting >= limits.read_ahead or self._bytes >= limits.read_ahead_bytes:
             self._room = self._room or anyio.Event()
+            self._wake()
             await self._room.wait()
 
     async def cancel(self, ref: str) -> None:
@@ -290,6 +307,12 @@ class Runs:
             for one in self._lanes.values():
                 self._start(one)
             self._notify()
+            self._wake()
+
+    def _wake(self) -> None:
+        """Have handlers that wait for their client's stream look whether it can still come."""
+        if self.hungry and self._connection.ahead is not None:
+            self._connection.ahead.wake()
 
     def _notify(self) -> None:
         """Wake who waits for room or for the end."""

@@ -22,7 +22,7 @@ import anyio
 from chanx import _lifecycle, _runtime
 from chanx._ahead import ReadAhead, Received
 from chanx._asks import Asks
-from chanx._control import sift
+from chanx._control import sift, streams
 from chanx._handshake import accept, open_socket
 from chanx._membership import Membership
 from chanx._outbox import Outbox
@@ -203,7 +203,7 @@ class Connection(Membership):
                 sift=partial(sift, self),
                 gone=self.gone,
                 stuck=self._stuck_reading,
-                streams=self.in_flight,
+                streams=partial(streams, self),
                 stays=self.plan.queued,
             )
             self.read = self._read_queued
