@@ -22,7 +22,8 @@ PATIENCE = 15_000
 """How long, in milliseconds, a page may take to show what it should: the longest backoff and some."""
 
 
-@pytest.fixture(scope="session")
+# Not for the session: while Playwright is started, its event loop is in the way of async tests.
+@pytest.fixture(scope="module")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)
