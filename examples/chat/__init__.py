@@ -6,7 +6,7 @@ and start it again: both tabs come back, and what was written meanwhile is sent.
 - `messages.py`: what the page and the server say to each other
 - `rooms.py`: who is in which room, and what was said there last; in this process's memory
 - `channel.py`: the channel with its hooks and handlers
-- `static/`: the page; `line.js` is the connection that comes back, `chat.js` the rest
+- `static/`: the page; its connection is chanx.js
 """
 
 from pathlib import Path
@@ -17,6 +17,7 @@ from starlette.responses import FileResponse
 from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
+from chanx import static
 from examples.chat.channel import chat
 
 __all__ = ["app", "chat"]
@@ -32,6 +33,7 @@ app = Starlette(
     routes=[
         Route("/", page),
         WebSocketRoute("/rooms/{room}", chat),
+        Mount("/chanx", static.app),
         Mount("/static", StaticFiles(directory=STATIC)),
     ],
     lifespan=chat.lifespan,

@@ -169,23 +169,6 @@ def test_a_missing_name_shows_the_reason(context: BrowserContext, server: Server
     expect(state(page)).to_have_text("Connected")
 
 
-def test_delays_grow_to_a_ceiling_and_are_never_alike(ada: Page) -> None:
-    delays = ada.evaluate(
-        """async () => {
-            const { delayBefore } = await import("/static/line.js");
-            return [0, 1, 2, 5, 50].map((attempt) => Array.from({ length: 200 }, () => delayBefore(attempt)));
-        }"""
-    )
-    for sample, ceiling in zip(delays, [400, 800, 1600, 10_000, 10_000], strict=True):
-        assert ceiling / 2 <= min(sample) < max(sample) <= ceiling
-
-
-def test_only_a_refusal_that_would_be_repeated_ends_the_attempts(ada: Page) -> None:
-    codes = [1000, 1001, 1006, 1008, 1009, 1011, 1012, 1013, 4400, 4401, 4403, 4404, 4408, 4429, 4503]
-    final = ada.evaluate("async (codes) => codes.filter((await import('/static/line.js')).isFinal)", codes)
-    assert final == [1008, 1009, 4400, 4401, 4403, 4404]
-
-
 def test_the_page_fits_a_phone(browser: Browser, server: Server) -> None:
     context = browser.new_context(viewport={"width": 360, "height": 640})
     page = come_in(context, server, "A name of thirty characters ok")

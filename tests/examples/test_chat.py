@@ -179,8 +179,8 @@ async def test_the_page_and_its_parts_are_served() -> None:
     async with httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver") as http:
         page = await http.get("/")
         assert page.status_code == 200
-        for part in ("chat.js", "line.js", "chat.css"):
-            assert (await http.get(f"/static/{part}")).status_code == 200
+        for part in ("/static/chat.js", "/static/chat.css", "/chanx/chanx.js"):
+            assert (await http.get(part)).status_code == 200
 
 
 async def test_a_room_remembers_the_last_messages() -> None:

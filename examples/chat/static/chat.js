@@ -1,6 +1,6 @@
-// The page: what it shows, and what its reader does. The connection is in line.js.
+// The page: what it shows, and what its reader does. The connection, which comes back by itself, is in chanx.js.
 
-import { Line } from "./line.js";
+import { Chanx } from "/chanx/chanx.js";
 
 const ROOMS = ["lobby", "help", "random"];
 const TYPING_EVERY = 2_000; // while somebody types, it is said again this often
@@ -12,7 +12,7 @@ const clock = new Intl.DateTimeFormat(undefined, { hour: "2-digit", minute: "2-d
 
 let me = sessionStorage.getItem("name") ?? "";
 let room = null; // the room in view
-let line = null; // the connection to it
+let socket = null; // the connection to it
 const rooms = new Map(); // every room seen since the page was opened, by name
 
 // --- what is known of a room, kept while another one is in view ----------------------------------
@@ -22,7 +22,7 @@ class Room {
     this.name = name;
     this.list = document.createElement("ol");
     this.items = new Map(); // message id -> its <li>
-    this.unanswered = new Map(); // ref -> frame
+    this.unanswered = new Map(); // message id -> what to send, and to send again after a lost connection
     this.typing = new Map(); // who -> the timer that ends it
   }
 
@@ -69,23 +69,43 @@ class Room {
 // --- coming and going ------------------------------------------------------------------------------
 
 function enter(name) {
-  stopTyping();
-  line?.end();
+  hangUp();
   room?.typing.forEach((_, who) => room.types(who, false));
   const here = rooms.get(name) ?? new Room(name);
   rooms.set(name, here);
   room = here;
-  const url = new URL(`/rooms/${encodeURIComponent(name)}`, location.href);
-  url.protocol = url.protocol === "https:" ? "wss:" : "ws:";
-  if (me !== "") url.searchParams.set("name", me);
-  line = new Line(url, here.unanswered, {
-    state: showState,
-    frame: (frame) => receive(here, frame),
-    answer: (sent, frame) => {
-      if (frame.action === "error") here.fail(sent, frame.payload.detail ?? frame.payload.code);
+  const query = me === "" ? "" : `?${new URLSearchParams({ name: me })}`;
+  const mine = new Chanx(`/rooms/${encodeURIComponent(name)}${query}`, {
+    backoff: { max: 10_000 },
+    onmessage: (frame) => receive(here, frame),
+    // An open socket is not yet the room: a refusal that tells its reason opens the socket too.
+    onstatus: (status) => { if (status !== "open" && socket === mine) showState("reconnecting"); },
+    onclose: ({ code, reason }, again) => {
+      if (!again && socket === mine) leave(reason || `The server refused the connection (${code}).`);
     },
-    refused: (code, reason) => leave(reason || `The server refused the connection (${code}).`),
   });
+  socket = mine;
+  showState("connecting");
+}
+
+// chanx.js sends nothing twice. This page does, so that nothing is lost when the server restarts: it may arrive twice,
+// and the message's own id lets the server notice.
+async function deliver(here, message) {
+  here.unanswered.set(message.id, message);
+  try {
+    await socket.request(message);
+  } catch (error) {
+    if (error.code === "closed") return; // until the next welcome
+    here.fail(message, error.message);
+  }
+  here.unanswered.delete(message.id);
+}
+
+function hangUp() {
+  stopTyping();
+  const last = socket;
+  socket = null;
+  last?.close();
 }
 
 function receive(here, frame) {
@@ -96,7 +116,8 @@ function receive(here, frame) {
       showChat();
       frame.recent.forEach((said) => here.show(said, "said"));
       showPeople(frame.people);
-      line.ready();
+      showState("connected");
+      here.unanswered.forEach((message) => deliver(here, message));
       break;
     case "said":
       here.types(frame.who, false);
@@ -113,8 +134,7 @@ function receive(here, frame) {
 }
 
 function leave(reason) {
-  line?.end();
-  line = null;
+  hangUp();
   room = null;
   rooms.clear();
   sessionStorage.removeItem("name");
@@ -211,12 +231,12 @@ function stillTyping() {
   typingEnds = setTimeout(stopTyping, TYPING_LASTS);
   if (Date.now() - typingSince < TYPING_EVERY) return;
   typingSince = Date.now();
-  line.tell({ action: "typing", active: true });
+  socket.send({ action: "typing", active: true });
 }
 
 function stopTyping() {
   clearTimeout(typingEnds);
-  if (typingSince !== 0) line?.tell({ action: "typing", active: false });
+  if (typingSince !== 0) socket?.send({ action: "typing", active: false });
   typingSince = 0;
 }
 
@@ -228,7 +248,7 @@ $("say").onsubmit = (event) => {
   if (text === "") return;
   const id = crypto.randomUUID?.() ?? `${Date.now()}-${Math.random()}`;
   room.show({ id, who: me, text, at: Date.now() }, "sending");
-  line.ask({ action: "say", id, text });
+  deliver(room, { action: "say", id, text });
   $("text").value = "";
   stopTyping();
 };
@@ -249,8 +269,7 @@ $("other").onsubmit = (event) => {
 };
 
 $("leave").onclick = () => leave("");
-$("retry").onclick = () => line.retryNow();
-window.addEventListener("online", () => line?.retryNow());
+$("retry").onclick = () => socket.retry();
 window.addEventListener("popstate", () => {
   const name = location.hash.slice(1) || ROOMS[0];
   if (room !== null && name !== room.name) enter(name);
