@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import contextlib
-from collections.abc import AsyncGenerator, Awaitable, Callable
+from collections.abc import AsyncGenerator, AsyncIterator, Awaitable, Callable
 from typing import Any
 
 import anyio
@@ -78,6 +78,34 @@ def jobs(desk: Desk, limits: Limits | None = None, **options: Any) -> Channel:
 def job(name: str, key: str = "", **more: Any) -> dict[str, Any]:
     """The frame of a job whose `ref` is its name."""
     return {"action": "job", "name": name, "key": key, "ref": name, **more}
+
+
+def say(text: str = "x", ref: Any = None) -> dict[str, Any]:
+    return {"action": "say", "text": text, "ref": text if ref is None else ref}
+
+
+def wait(name: str = "w") -> dict[str, Any]:
+    return {"action": "wait", "name": name, "ref": name}
+
+
+def streaming(desk: Desk, limits: Limits | None = None, **options: Any) -> Channel:
+    """Like `jobs`, with a stream in place of the job."""
+    channel = Channel(limits=limits)
+
+    @channel.on(Job, **options)
+    async def work(message: Job) -> AsyncIterator[Done]:
+        yield Done(name=message.name)
+        await desk.work(message.name)
+
+    @channel.on(Say)
+    async def answer(message: Say) -> Said:
+        return Said(text=message.text)
+
+    @channel.on(Wait)
+    async def waits(message: Wait) -> None:
+        await desk.work(message.name)
+
+    return channel
 
 
 def cancel(ref: Any) -> dict[str, Any]:
