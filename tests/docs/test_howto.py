@@ -15,6 +15,7 @@ from chanx.testing import Client, Closed, Failed, Refused, connect
 from docs.snippets.howto import (
     ask,
     authenticated,
+    browser,
     compose,
     dependencies,
     errors,
@@ -40,7 +41,7 @@ from docs.snippets.howto import (
 pytestmark = pytest.mark.anyio
 
 
-def browser(app: Any) -> httpx.AsyncClient:
+def web(app: Any) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(app), base_url="http://testserver")
 
 
@@ -61,7 +62,7 @@ async def pings(app: ASGIApp, path: str = "/", headers: Mapping[str, str] = {}) 
 
 async def test_mount_bare() -> None:
     await pings(mount_bare.app)
-    async with browser(mount_bare.app) as http:
+    async with web(mount_bare.app) as http:
         assert (await http.get("/")).status_code == 426
 
 
@@ -162,7 +163,7 @@ async def test_dependencies_are_converted_and_have_defaults() -> None:
 
 
 async def test_shared_auth() -> None:
-    async with browser(shared_auth.app) as http:
+    async with web(shared_auth.app) as http:
         assert (await http.get("/me", params={"token": "ada-token"})).json() == "ada"
         assert (await http.get("/me")).status_code == 401
     async with connect(shared_auth.app, "/feed?token=ada-token") as client:
@@ -174,7 +175,7 @@ async def test_shared_auth() -> None:
 
 async def test_security() -> None:
     headers = {"authorization": "Bearer t1"}
-    async with browser(security.app) as http:
+    async with web(security.app) as http:
         assert (await http.get("/token", headers=headers)).json() == "t1"
         assert (await http.get("/token")).status_code == 401
     async with connect(security.app, "/tokens", headers=headers) as client:
@@ -215,7 +216,7 @@ async def test_events() -> None:
     async with (
         connect(events.app, "/orders") as english,
         connect(events.app, "/orders?lang=de") as german,
-        browser(events.app) as http,
+        web(events.app) as http,
     ):
         await http.post("/async/1", params={"cents": 250})
         assert (await english.receive(events.Notice)).text == "Paid: 2.50"
@@ -393,3 +394,18 @@ async def test_stream() -> None:
         refused = (await client.receive())["payload"]
         assert (refused["code"], refused["errors"][0]["loc"]) == ("invalid_message", ["ref"])
         await client.send({"action": "shout", "ref": 9})
+
+
+# -- browser: its script runs in tests/browser/test_howto.py -----------------------------------------------
+
+
+async def test_browser() -> None:
+    async with web(browser.app) as http:
+        for path, kind in (("/", "text/html"), ("/notes.js", "javascript"), ("/chanx/chanx.js", "text/javascript")):
+            got = await http.get(path)
+            assert got.status_code == 200
+            assert kind in got.headers["content-type"]
+    browser.lines.clear()
+    async with connect(browser.app, "/notes") as client:
+        assert (await client.request(browser.Add(text="")))["payload"]["code"] == "unauthorized"
+        assert browser.lines == []
