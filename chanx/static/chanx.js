@@ -24,8 +24,7 @@ const TEMPORARY = new Set([1001, 1005, 1006, 1011, 1012, 1013, 1014, 4011, 4012,
 /** Whether the same would happen again after this close code. @param {number} code @returns {boolean} */
 export const isFinal = (code) => !(TEMPORARY.has(code) || (code >= 4500 && code <= 4599));
 
-/** Milliseconds before the next attempt, with full jitter: pages cut off together must not come back together.
- * @param {number} attempt 0 for the first @param {number} code @returns {number} */
+/** The delay of an attempt, the first being 0, with full jitter: pages cut off together must not come back together. */
 export function delayBefore(attempt, code, backoff = BACKOFF, random = Math.random) {
   const ceiling = Math.min(backoff.max, backoff.first * 2 ** attempt);
   if ([1001, 1012, 4012].includes(code)) return random() * Math.max(ceiling, backoff.restart);
@@ -126,9 +125,9 @@ export class Chanx {
   async #open() {
     clearTimeout(this.#timer);
     this.#become("connecting");
-    let socket;
+    let socket, url = this.#url;
     try {
-      const url = typeof this.#url === "function" ? absolute(await this.#url()) : this.#url;
+      if (typeof url === "function") url = absolute(await Promise.race([url(), late(this.#options.connectTimeout)]));
       if (this.#status === "closed") return;
       socket = this.#socket = new WebSocket(url, this.#options.protocols);
     } catch (error) { return void (this.#status === "closed" || this.#lost({ code: 1006, reason: String(error) })); }
@@ -242,6 +241,7 @@ export class Chanx {
 }
 
 const failure = ({ payload = {} }) => new ChanxError(payload.code, payload.detail, payload.errors);
+const late = (ms) => new Promise((_, fail) => setTimeout(fail, ms, new ChanxError("timeout", "no address in time")));
 const absolute = (url) => new URL(url, globalThis.location?.href).href.replace(/^http/, "ws");
 
 /** Call a function of the page's: what it raises is the page's, and does not stop the connection. */

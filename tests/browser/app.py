@@ -10,6 +10,7 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.websockets import WebSocket
 
 from chanx import AskFailed, Channel, Context, Query, Reject, static
 
@@ -211,10 +212,61 @@ async def close(message: Close, ctx: Context) -> None:
     await ctx.close(message.code, message.reason)
 
 
+# The same with another discriminator.
+
+
+class TypedSay(BaseModel):
+    type: Literal["say"] = "say"
+    text: str
+
+
+class TypedCount(BaseModel):
+    type: Literal["count"] = "count"
+
+
+class TypedWord(BaseModel):
+    type: Literal["word"] = "word"
+    text: str
+
+
+class TypedSaid(BaseModel):
+    type: Literal["said"] = "said"
+    text: str
+
+
+typed = Channel("typed", discriminator="type")
+
+
+@typed.on(TypedSay)
+async def typed_say(message: TypedSay, ctx: Context) -> TypedSaid:
+    return TypedSaid(text=(await ctx.ask(message, TypedWord)).text)
+
+
+@typed.on(TypedCount, concurrency=1)
+async def typed_count(message: TypedCount, chunks: AsyncIterator[TypedWord]) -> AsyncIterator[TypedSaid]:
+    async for word in chunks:
+        yield TypedSaid(text=word.text)
+
+
+async def heart(socket: WebSocket) -> None:
+    """What a server with a heartbeat sends; then what came back."""
+    await socket.accept()
+    await socket.send_json({"action": "heartbeat", "ask": "h1"})
+    await socket.send_json({"action": "came", "back": await socket.receive_json()})
+    await socket.receive()
+
+
 async def page(_: Request) -> HTMLResponse:
     return HTMLResponse('<!doctype html><title>chanx.js</title><link rel="icon" href="data:,">')
 
 
 app = Starlette(
-    routes=[Route("/", page), WebSocketRoute("/ws", channel), Mount("/chanx", static.app)], lifespan=channel.lifespan
+    routes=[
+        Route("/", page),
+        WebSocketRoute("/ws", channel),
+        WebSocketRoute("/typed", typed),
+        WebSocketRoute("/heart", heart),
+        Mount("/chanx", static.app),
+    ],
+    lifespan=channel.lifespan,
 )

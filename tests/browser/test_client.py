@@ -2,14 +2,15 @@
 
 from __future__ import annotations
 
+import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
 from typing import Any
 
 import pytest
-from playwright.sync_api import BrowserContext, Page
+from playwright.sync_api import Browser, Page, WebError
 
-from tests.browser.conftest import Server
+from tests.browser.conftest import PATIENCE, Server
 
 pytestmark = pytest.mark.browser
 
@@ -68,16 +69,43 @@ def mortal() -> Iterator[Server]:
         yield Server(stack, APP)
 
 
-def blank(context: BrowserContext, server: Server) -> Page:
-    page = context.new_page()
-    page.goto(server.url)
-    page.evaluate(TOOLS)
-    return page
+@pytest.fixture(scope="module")
+def tab(browser: Browser) -> Iterator[Page]:
+    """One for all tests: a context for each would take longer than most of them."""
+    context = browser.new_context()
+    yield context.new_page()
+    context.close()
 
 
 @pytest.fixture
-def page(context: BrowserContext, server: Server) -> Page:
-    return blank(context, server)
+def page(tab: Page, server: Server) -> Iterator[Page]:
+    """A blank page; what its scripts raise and do not catch fails the test."""
+    yield from blank(tab, server)
+
+
+@pytest.fixture
+def mortal_page(tab: Page, mortal: Server) -> Iterator[Page]:
+    yield from blank(tab, mortal)
+
+
+def blank(tab: Page, server: Server) -> Iterator[Page]:
+    errors: list[str] = []
+
+    def note(error: WebError) -> None:
+        errors.append(str(error.error))
+
+    tab.context.on("weberror", note)
+    tab.goto(server.url)
+    tab.evaluate(TOOLS)
+    yield tab
+    tab.context.remove_listener("weberror", note)
+    assert errors == []
+
+
+def run(page: Page, script: str, value: Any = None) -> Any:
+    """What a function of the page's returns; one that waits for ever fails."""
+    limit = f"new Promise((_, fail) => setTimeout(fail, {PATIENCE}, new Error('it waits for ever')))"
+    return page.evaluate(f"async (value) => Promise.race([{limit}, ({script})(value)])", value)
 
 
 def closed(detail: str, code: str = "closed") -> dict[str, Any]:
@@ -88,7 +116,8 @@ def closed(detail: str, code: str = "closed") -> dict[str, Any]:
 
 
 def test_a_request_is_answered(page: Page) -> None:
-    answers = page.evaluate(
+    answers = run(
+        page,
         """async () => {
             const socket = await opened();
             return await Promise.all([
@@ -96,7 +125,7 @@ def test_a_request_is_answered(page: Page) -> None:
                 socket.request({ action: "note" }),
                 socket.request({ action: "say", text: "two" }),
             ]);
-        }"""
+        }""",
     )
     assert answers == [
         {"action": "said", "text": "one", "ref": 1},
@@ -106,33 +135,36 @@ def test_a_request_is_answered(page: Page) -> None:
 
 
 def test_an_error_frame_is_thrown(page: Page) -> None:
-    refused, invalid = page.evaluate(
+    refused, invalid = run(
+        page,
         """async () => {
             const socket = await opened();
             return [
                 await failure(socket.request({ action: "forbidden" })),
                 await failure(socket.request({ action: "say" })),
             ];
-        }"""
+        }""",
     )
     assert refused == {"name": "ChanxError", "code": "unauthorized", "detail": "not for you", "errors": []}
     assert (invalid["code"], invalid["errors"][0]["loc"]) == ("invalid_message", ["text"])
 
 
 def test_of_several_answers_a_request_takes_the_first_and_the_rest_is_no_push(page: Page) -> None:
-    answer, log = page.evaluate(
+    answer, log = run(
+        page,
         """async () => {
             const socket = await opened({ onstatus: null });
             const answer = await socket.request({ action: "split", text: "one two three" });
             await socket.request({ action: "note" });
             return [answer.text, socket.log];
-        }"""
+        }""",
     )
     assert (answer, log) == ("one", [["open", False]])
 
 
 def test_pushes_go_to_the_hook_and_to_their_listeners(page: Page) -> None:
-    pushed, heard = page.evaluate(
+    pushed, heard = run(
+        page,
         """async () => {
             const socket = await opened();
             const heard = [];
@@ -146,7 +178,7 @@ def test_pushes_go_to_the_hook_and_to_their_listeners(page: Page) -> None:
             socket.send({ action: "say", text: "three", ref: "mine" });
             await socket.until("push", 3);
             return [[sent, ...socket.log.filter(([kind]) => kind === "push").map(([, frame]) => frame)], heard];
-        }"""
+        }""",
     )
     assert pushed == [
         True,
@@ -158,7 +190,8 @@ def test_pushes_go_to_the_hook_and_to_their_listeners(page: Page) -> None:
 
 
 def test_a_request_can_be_given_up(page: Page) -> None:
-    results = page.evaluate(
+    results = run(
+        page,
         """async () => {
             const socket = await opened();
             const control = new AbortController();
@@ -170,7 +203,7 @@ def test_a_request_can_be_given_up(page: Page) -> None:
                 await failure(socket.request({ action: "hold" }, { timeout: 1 })),
                 (await socket.request({ action: "say", text: "still here" })).text,
             ];
-        }"""
+        }""",
     )
     assert [result["name"] for result in results[:2]] == ["AbortError", "AbortError"]
     assert results[2:] == [closed("no answer in time", "timeout"), "still here"]
@@ -180,7 +213,8 @@ def test_a_request_can_be_given_up(page: Page) -> None:
 
 
 def test_a_stream_is_iterated_to_its_end(page: Page) -> None:
-    numbers, words, nothing = page.evaluate(
+    numbers, words, nothing = run(
+        page,
         """async () => {
             const socket = await opened();
             const all = async (message) => {
@@ -193,7 +227,7 @@ def test_a_stream_is_iterated_to_its_end(page: Page) -> None:
                 await all({ action: "split", text: "one two" }),
                 await all({ action: "note" }),
             ];
-        }"""
+        }""",
     )
     assert [frame["number"] for frame in numbers] == list(range(1, 1001))
     assert [frame["text"] for frame in words] == ["one", "two"]
@@ -201,7 +235,8 @@ def test_a_stream_is_iterated_to_its_end(page: Page) -> None:
 
 
 def test_an_error_ends_a_stream_after_its_items(page: Page) -> None:
-    seen, error = page.evaluate(
+    seen, error = run(
+        page,
         """async () => {
             const socket = await opened();
             const seen = [];
@@ -210,14 +245,15 @@ def test_an_error_ends_a_stream_after_its_items(page: Page) -> None:
             };
             const error = await failure(read());
             return [seen, error];
-        }"""
+        }""",
     )
     assert seen == [1, 2]
     assert (error["code"], error["detail"]) == ("unauthorized", "no further")
 
 
 def test_leaving_the_loop_cancels_the_stream(page: Page) -> None:
-    seen, log = page.evaluate(
+    seen, log = run(
+        page,
         """async () => {
             const socket = await opened({ onstatus: null });
             const seen = [];
@@ -227,13 +263,14 @@ def test_leaving_the_loop_cancels_the_stream(page: Page) -> None:
             }
             await socket.request({ action: "ended", id: "left" });  // the server's `finally` has run
             return [seen, socket.log];
-        }"""
+        }""",
     )
     assert (seen, log) == ([1, 2, 3], [["open", False]])
 
 
 def test_a_signal_cancels_the_stream(page: Page) -> None:
-    waiting, early, inside = page.evaluate(
+    waiting, early, inside = run(
+        page,
         """async () => {
             const socket = await opened();
             const read = async (id, control, each = () => {}) => {
@@ -249,7 +286,7 @@ def test_a_signal_cancels_the_stream(page: Page) -> None:
             const inside = await failure(read("inside", three, () => { count += 1; three.abort(gone()); }));
             await socket.request({ action: "ended", id: "inside" });
             return [await waiting, early, [inside, count]];
-        }"""
+        }""",
     )
     assert waiting["name"] == early["name"] == inside[0]["name"] == "AbortError"
     assert inside[1] == 1
@@ -259,7 +296,8 @@ def test_a_signal_cancels_the_stream(page: Page) -> None:
 
 
 def test_an_upload_is_answered(page: Page) -> None:
-    totals = page.evaluate(
+    totals = run(
+        page,
         """async () => {
             const socket = await opened();
             async function* parts(most) {
@@ -267,17 +305,18 @@ def test_an_upload_is_answered(page: Page) -> None:
             }
             const sum = async (chunks) => (await socket.upload({ action: "add" }, chunks)).number;
             return await Promise.all([sum(parts(1000)), sum([{ action: "part", number: 7 }]), sum([])]);
-        }"""
+        }""",
     )
     assert totals == [500500, 7, 0]
 
 
 def test_an_upload_ends_when_it_is_answered(page: Page) -> None:
-    number, returned = page.evaluate(
+    number, returned = run(
+        page,
         """async () => {
             const socket = await opened();
-            const returned = Promise.withResolvers?.() ?? {};
-            returned.promise ??= new Promise((resolve) => { returned.resolve = resolve; });
+            let end;
+            const returned = new Promise((resolve) => { end = resolve; });
             async function* parts() {
                 try {
                     for (let number = 1; ; number += 1) {
@@ -285,19 +324,20 @@ def test_an_upload_ends_when_it_is_answered(page: Page) -> None:
                         if (number >= 3) await socket.request({ action: "note" });
                     }
                 } finally {
-                    returned.resolve(true);
+                    end(true);
                 }
             }
             const { number } = await socket.upload({ action: "add", most: 3 }, parts());
-            return [number, await returned.promise];
-        }"""
+            return [number, await returned];
+        }""",
     )
     assert (number, returned) == (6, True)
 
 
 @pytest.mark.parametrize("how", ["raise", "abort"])
 def test_an_upload_that_fails_is_cancelled(page: Page, how: str) -> None:
-    error = page.evaluate(
+    error = run(
+        page,
         """async (how) => {
             const socket = await opened();
             const control = new AbortController();
@@ -319,7 +359,8 @@ def test_an_upload_that_fails_is_cancelled(page: Page, how: str) -> None:
 
 def test_an_upload_waits_for_the_network(page: Page) -> None:
     """What the browser holds stays bounded: a few chunks more than the mark, not the whole upload."""
-    total, most = page.evaluate(
+    total, most = run(
+        page,
         """async () => {
             let made, most = 0;
             window.WebSocket = class extends WebSocket {
@@ -335,10 +376,24 @@ def test_an_upload_waits_for_the_network(page: Page) -> None:
             }
             const { number } = await socket.upload({ action: "add" }, parts());
             return [number, most];
-        }"""
+        }""",
     )
     assert total == 500 * 501 // 2
     assert most <= (1 << 20) + 61_000
+
+
+def test_an_upload_may_be_answered_by_a_stream_and_wait_for_a_connection(page: Page) -> None:
+    words = run(
+        page,
+        """async () => {
+            const socket = made({ queue: 1, discriminator: "type" }, "/typed");
+            const chunks = ["one", "two"].map((text) => ({ type: "word", text }));
+            const words = [];
+            for await (const { text } of socket.stream({ type: "count" }, { chunks })) words.push(text);
+            return words;
+        }""",
+    )
+    assert words == ["one", "two"]
 
 
 # -- questions ----------------------------------------------------------------------------------------
@@ -358,7 +413,8 @@ def test_an_upload_waits_for_the_network(page: Page) -> None:
     ],
 )
 def test_a_question_is_answered_or_declined(page: Page, answer: str, said: str) -> None:
-    told = page.evaluate(
+    told = run(
+        page,
         """async () => {
             const socket = await opened(), answer = ANSWER;
             if (answer !== null) socket.answer("confirm", answer);
@@ -367,13 +423,14 @@ def test_a_question_is_answered_or_declined(page: Page, answer: str, said: str) 
                 socket.request({ action: "say", text: "meanwhile" }),
             ]);
             return [one.text, two.text];
-        }""".replace("ANSWER", answer)
+        }""".replace("ANSWER", answer),
     )
     assert told == [said, "meanwhile"]
 
 
 def test_a_question_that_is_open_is_told_of_the_end(page: Page) -> None:
-    aborted = page.evaluate(
+    aborted = run(
+        page,
         """async () => {
             const socket = await opened();
             const asked = new Promise((resolve) => {
@@ -387,9 +444,27 @@ def test_a_question_that_is_open_is_told_of_the_end(page: Page) -> None:
             socket.send({ action: "close", code: 1012 });
             await socket.until("open", 2);
             return [signal.aborted, (await socket.request({ action: "say", text: "fine" })).text];
-        }"""
+        }""",
     )
     assert aborted == [True, "fine"]
+
+
+def test_another_discriminator(page: Page) -> None:
+    said, wrong = run(
+        page,
+        """async () => {
+            const socket = await opened({ discriminator: "type" }, "/typed");
+            const declined = await failure(socket.request({ type: "say", text: "hello" }));
+            socket.answer("say", ({ text }) => ({ type: "word", text: `${text}!` }));
+            return [(await socket.request({ type: "say", text: "hello" })).text, declined.code];
+        }""",
+    )
+    assert (said, wrong) == ("hello!", "declined")
+
+
+def test_a_heartbeat_is_answered(page: Page) -> None:
+    pushed = run(page, "async () => (await opened({}, '/heart')).until('push')")
+    assert pushed == [{"action": "came", "back": {"action": "heartbeat", "ask": "h1"}}]
 
 
 # -- the end, and coming back -------------------------------------------------------------------------
@@ -399,14 +474,15 @@ TEMPORARY = [1001, 1005, 1006, 1011, 1012, 1013, 1014, 4011, 4012, 4013, 4408, 4
 
 
 def test_codes(page: Page) -> None:
-    assert page.evaluate("codes => codes.filter(isFinal)", FINAL + TEMPORARY) == FINAL
+    assert run(page, "codes => codes.filter(isFinal)", FINAL + TEMPORARY) == FINAL
 
 
 @pytest.mark.parametrize(
     ("code", "final"), [(1000, True), (1008, True), (1009, True), (4008, True), (1011, False), (1012, False)]
 )
 def test_the_server_closes(page: Page, code: int, final: bool) -> None:
-    event, held, status = page.evaluate(
+    event, held, status = run(
+        page,
         """async ([code, final]) => {
             const socket = await opened();
             const held = failure(socket.request({ action: "hold" }));
@@ -424,7 +500,8 @@ def test_the_server_closes(page: Page, code: int, final: bool) -> None:
 
 @pytest.mark.parametrize(("status", "final"), [(401, True), (403, True), (429, False), (503, False)])
 def test_the_server_refuses(page: Page, status: int, final: bool) -> None:
-    event, tried = page.evaluate(
+    event, tried = run(
+        page,
         """async ([status, final]) => {
             let tried = 0;
             const url = () => { tried += 1; return `/ws?status=${tried > 2 ? 0 : status}`; };
@@ -441,7 +518,8 @@ def test_the_server_refuses(page: Page, status: int, final: bool) -> None:
 
 
 def test_which_codes_are_final_may_be_told(page: Page) -> None:
-    codes = page.evaluate(
+    codes = run(
+        page,
         """async () => {
             const socket = await opened({ isFinal: (code) => code === 4002 });
             socket.send({ action: "close", code: 4001 });
@@ -449,13 +527,14 @@ def test_which_codes_are_final_may_be_told(page: Page) -> None:
             socket.send({ action: "close", code: 4002 });
             await socket.until("close", 2);
             return socket.log.filter(([kind]) => kind === "close").map(([, code, , again]) => [code, again]);
-        }"""
+        }""",
     )
     assert codes == [[4001, True], [4002, False]]
 
 
 def test_the_page_closes(page: Page) -> None:
-    log, held, refused, sent = page.evaluate(
+    log, held, refused, sent = run(
+        page,
         """async () => {
             const socket = await opened({ queue: 5 });
             const held = failure(socket.request({ action: "hold" }));
@@ -465,7 +544,7 @@ def test_the_page_closes(page: Page) -> None:
             window.dispatchEvent(new Event("online"));
             const refused = await failure(socket.request({ action: "note" }));
             return [socket.log, await held, refused, socket.send({ action: "note" })];
-        }"""
+        }""",
     )
     assert log == [["status", "open"], ["open", False], ["status", "closed"], ["close", 4321, "enough", False]]
     assert held == closed("enough")
@@ -474,29 +553,32 @@ def test_the_page_closes(page: Page) -> None:
 
 
 def test_the_server_is_told_of_the_close(page: Page) -> None:
-    page.evaluate(
+    run(
+        page,
         """async () => {
             const leaving = await opened(), watching = await opened();
             await leaving.stream({ action: "count", id: "close" }).next();
             leaving.close();
             await watching.request({ action: "ended", id: "close" });
-        }"""
+        }""",
     )
 
 
 def test_without_a_connection_messages_are_refused(page: Page) -> None:
-    sent, error = page.evaluate(
+    sent, error = run(
+        page,
         """async () => {
             const socket = made();
             return [socket.send({ action: "note" }), await failure(socket.request({ action: "note" }))];
-        }"""
+        }""",
     )
     assert sent is False
     assert error == closed("there is no connection, and no room to wait for one")
 
 
 def test_with_a_queue_they_wait_in_order_and_within_its_bound(page: Page) -> None:
-    texts, full, aborted = page.evaluate(
+    texts, full, aborted = run(
+        page,
         """async () => {
             const control = new AbortController();
             const texts = [];
@@ -511,39 +593,53 @@ def test_with_a_queue_they_wait_in_order_and_within_its_bound(page: Page) -> Non
             await socket.until("push", 3);
             texts.push(...socket.log.filter(([kind]) => kind === "push").map(([, { text }]) => text));
             return [texts, full, await aborted];
-        }"""
+        }""",
     )
     assert texts == ["third", "first", "second", "fourth"]
     assert full == [False, closed("there is no connection, and no room to wait for one")]
     assert aborted["name"] == "AbortError"
 
 
-def test_survives_a_kill_and_comes_back(context: BrowserContext, mortal: Server) -> None:
-    page = blank(context, mortal)
-    page.evaluate(
+def test_survives_a_kill_and_comes_back(mortal: Server, mortal_page: Page) -> None:
+    page = mortal_page
+    run(
+        page,
         """async () => {
             window.socket = await opened({ queue: 1, backoff: { first: 50, max: 50 } });
             window.held = failure(socket.request({ action: "hold" }));
             window.streamed = failure(socket.stream({ action: "hold" }).next());
-        }"""
+        }""",
     )
     mortal.kill()
-    lost = page.evaluate("async () => [await socket.until('close'), await held, await streamed]")
+    lost = run(page, "async () => [await socket.until('close'), await held, await streamed]")
     assert lost == [[1006, "", True], closed("closed with 1006"), closed("closed with 1006")]
-    page.evaluate("() => { window.waited = socket.request({ action: 'say', text: 'waited' }); }")
+    run(page, "() => { window.waited = socket.request({ action: 'say', text: 'waited' }); }")
     mortal.start()
-    again, text, known = page.evaluate(
-        """async () => {
-            const again = await socket.until("open", 2);
-            const { text } = await waited;
-            return [again, text, (await failure(held)) !== undefined];
-        }"""
-    )
-    assert (again, text, known) == ([True], "waited", True)
+    again, text = run(page, "async () => [await socket.until('open', 2), (await waited).text]")
+    assert (again, text) == ([True], "waited")
+
+
+def test_an_attempt_has_its_time(page: Page) -> None:
+    """Neither a server that does not answer nor an address that is never told keeps it."""
+    with socket.create_server(("127.0.0.1", 0)) as silent:
+        closes = run(
+            page,
+            """async (port) => {
+                let tried = 0;
+                const urls = [`ws://127.0.0.1:${port}/`, new Promise(() => {}), "/ws"];
+                const socket = made({ connectTimeout: 50, isFinal: () => tried === 3 }, () => urls[tried++]);
+                await socket.until("close", 2);
+                socket.close();
+                return socket.log.filter(([kind]) => kind === "close").map(([, code, reason]) => [code, reason]);
+            }""",
+            silent.getsockname()[1],
+        )
+    assert closes == [[1006, ""], [1006, "ChanxError: no address in time"], [1000, ""]]
 
 
 def test_a_page_that_is_online_again_does_not_wait(page: Page) -> None:
-    opened = page.evaluate(
+    opened = run(
+        page,
         """async () => {
             const socket = await opened({ random: () => 1, backoff: { first: 3_600_000, max: 3_600_000 } });
             socket.send({ action: "close", code: 1011 });
@@ -555,19 +651,20 @@ def test_a_page_that_is_online_again_does_not_wait(page: Page) -> None:
             await socket.until("close", 2);
             socket.retry();
             return [waiting, await socket.until("open", 3)];
-        }"""
+        }""",
     )
     assert opened == ["waiting", [True]]
 
 
 def test_delays_have_full_jitter_within_a_ceiling(page: Page) -> None:
-    lowest, highest, spread = page.evaluate(
+    lowest, highest, spread = run(
+        page,
         """() => {
             const all = (random) => [1006, 1012, 1013].map(
                 (code) => [0, 1, 2, 5, 50].map((attempt) => delayBefore(attempt, code, undefined, random)),
             );
             return [all(() => 0), all(() => 1), new Set(Array.from({ length: 100 }, () => delayBefore(3, 1006))).size];
-        }"""
+        }""",
     )
     assert lowest == [[0] * 5, [0] * 5, [5_000] * 5]
     assert highest == [
@@ -580,7 +677,8 @@ def test_delays_have_full_jitter_within_a_ceiling(page: Page) -> None:
 
 def test_delays_grow_until_a_connection_was_steady(page: Page) -> None:
     """The delays that it asks the browser for, with a clock that is moved by hand."""
-    delays = page.evaluate(
+    delays = run(
+        page,
         """async () => {
             const delays = [], later = setTimeout;
             let now = 0;
@@ -602,13 +700,14 @@ def test_delays_grow_until_a_connection_was_steady(page: Page) -> None:
             await lose(8);
             await lose(9);
             return delays;
-        }"""
+        }""",
     )
     assert delays == [16, 32, 64, 100, 100, 100, 16, 32]
 
 
 def test_the_address_may_be_made_anew_for_each_attempt(page: Page) -> None:
-    tried, error = page.evaluate(
+    tried, error = run(
+        page,
         """async () => {
             const tried = [];
             const socket = made({}, async () => {
@@ -618,14 +717,15 @@ def test_the_address_may_be_made_anew_for_each_attempt(page: Page) -> None:
             });
             await socket.until("open");
             return [tried.length, await socket.until("close")];
-        }"""
+        }""",
     )
     assert tried == 2
     assert error == [1006, "Error: no token", True]
 
 
 def test_what_a_hook_raises_is_reported_and_stops_nothing(page: Page) -> None:
-    raised, text = page.evaluate(
+    raised, text = run(
+        page,
         """async () => {
             const raised = [];
             window.onerror = (message, source, line, column, error) => { raised.push(error.message); return true; };
@@ -634,7 +734,7 @@ def test_what_a_hook_raises_is_reported_and_stops_nothing(page: Page) -> None:
             const heard = new Promise((resolve) => socket.on("said", resolve));
             socket.send({ action: "push", text: "hello" });
             return [await heard.then(() => raised), (await socket.request({ action: "say", text: "fine" })).text];
-        }"""
+        }""",
     )
     assert raised == ["status", "message"]
     assert text == "fine"
