@@ -81,7 +81,8 @@ async def question(message: Question, ctx: Context, session: Here, model: TheMod
         if turn.state == "writing":
             turn.state = "stopped"
         with anyio.CancelScope(shield=True):
-            await assistant.broadcast(Finished(turn=turn.id, state=turn.state), group=session.group)
+            finished = Finished(turn=turn.id, answer=turn.answer, state=turn.state)
+            await assistant.broadcast(finished, group=session.group)
 
 
 @assistant.on(Suggest, latest=True)

@@ -96,10 +96,11 @@ class Word(BaseModel):
 
 
 class Finished(BaseModel):
-    """No more words come, to none of the tabs."""
+    """No more words come, to none of the tabs. The whole answer, since a tab that stops it may miss the last word."""
 
     action: Literal["finished"] = "finished"
     turn: int
+    answer: str
     state: State
 
 

@@ -91,7 +91,7 @@ async def test_an_answer_comes_word_by_word_and_is_remembered() -> None:
         assert Asked.model_validate(await anext(answer)) == Asked(turn=1, text="Hello")
         words = [Word.model_validate(frame).text async for frame in answer]
         assert words[:4] == ["You ", "said: ", "“Hello”. ", "I "]
-        assert await client.receive(Finished) == Finished(turn=1, state="done")
+        assert await client.receive(Finished) == Finished(turn=1, answer="".join(words), state="done")
     async with tab() as later:
         [turn] = (await come_in(later)).turns
         assert turn == Turn(id=1, question="Hello", answer="".join(words), state="done")
@@ -116,7 +116,7 @@ async def test_other_tabs_see_it_live_and_other_sessions_do_not(model: Paced) ->
         words = [frame["text"] async for frame in answer]
         news = [frame for frame in await second.drain() if frame["action"] != "tabs"]
         assert [frame["text"] for frame in news[:-1]] == words[1:]
-        assert news[-1] == {"action": "finished", "turn": 1, "state": "done"}
+        assert Finished.model_validate(news[-1]) == Finished(turn=1, answer="".join(words), state="done")
         await elsewhere.settled()
         assert elsewhere.pending == []
 
@@ -130,7 +130,7 @@ async def test_an_answer_is_cancelled(model: Paced) -> None:
         await first.cancel(answer.ref)
         with pytest.raises(Failed, match="cancelled"):
             await anext(answer)
-        assert (await second.drain())[-1] == {"action": "finished", "turn": 1, "state": "stopped"}
+        assert (await second.drain())[-1] == Finished(turn=1, answer="", state="stopped").model_dump()
 
 
 async def test_a_tab_that_is_closed_ends_its_answer_for_the_others(model: Paced) -> None:
@@ -139,7 +139,7 @@ async def test_a_tab_that_is_closed_ends_its_answer_for_the_others(model: Paced)
         async with tab() as first:
             await anext(first.stream(Question(text="Tell me a long story")))
         frames = await second.drain()
-        assert {"action": "finished", "turn": 1, "state": "stopped"} in frames
+        assert Finished(turn=1, answer="", state="stopped").model_dump() in frames
         assert frames[-1] == {"action": "tabs", "count": 1}
 
 

@@ -34,8 +34,8 @@ socket.on("welcome", (frame) => {
   $("documents").replaceChildren();
   for (const { id, question, answer, state } of frame.turns) {
     showAsked({ turn: id, text: question });
-    showWord({ turn: id, text: answer });
-    if (state !== "writing") showFinished({ turn: id, state });
+    if (state === "writing") showWord({ turn: id, text: answer });
+    else showFinished({ turn: id, answer, state });
   }
   frame.documents.forEach(showDocument);
   complain("");
@@ -185,13 +185,14 @@ function showWord({ turn, text }) {
   scrollDown();
 }
 
-function showFinished({ turn, state }) {
+function showFinished({ turn, answer, state }) {
   const item = turns.get(turn);
   if (item === undefined) return;
   item.dataset.state = state;
-  const answer = item.querySelector(".answer");
-  answer.removeAttribute("aria-busy");
-  if (state === "stopped") answer.append(element("span", " (stopped)", "quiet"));
+  const text = item.querySelector(".answer");
+  text.textContent = answer;
+  text.removeAttribute("aria-busy");
+  if (state === "stopped") text.append(element("span", " (stopped)", "quiet"));
   scrollDown();
 }
 
