@@ -113,4 +113,5 @@ async def _which(wanted: str, text: str, tools: Tools) -> str | None:
 
 def _first(text: str, count: int) -> str:
     words = text.split()
-    return " ".join(words[:count]) + ("…" if len(words) > count and not words[count - 1].endswith("…") else "")
+    said = " ".join(words[:count])
+    return said if len(words) <= count else said.rstrip(".,;:!?…") + "…"

@@ -124,7 +124,8 @@ function choice(text, options, signal) {
     ends.forEach((one) => one.addEventListener("abort", decline));
     $("asked").append(card);
     scrollDown();
-    buttons[0].focus();
+    card.tabIndex = -1;
+    card.focus(); // none of the buttons: one key too many must not delete anything
   });
 }
 
