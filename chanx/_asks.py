@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from chanx import _dispatch
+from chanx import _dispatch, _questions
 from chanx._dispatch import MAX_ENCODERS, BadFrame
 from chanx.exceptions import AskFailed, ConfigurationError, ConnectionClosed
 
@@ -75,12 +75,12 @@ class Asks:
         question = self._open.get(ask)
         if question is None or question.done.is_set():
             return
-        declined = _dispatch.declined(connection.plan, text)
+        declined = _questions.declined(connection.plan, text)
         if declined is not None:
             self._settle(question, error=AskFailed(*declined))
             return
         try:
-            answer = _dispatch.read_answer(connection.plan, question.section, text, f'"{ask}"')
+            answer = _questions.read_answer(connection.plan, question.section, text, f'"{ask}"')
         except BadFrame as bad:
             if bad.fault is not None:
                 connection.report("reading an answer", bad.fault)
@@ -109,7 +109,7 @@ class Asks:
     def _section(self, classes: tuple[Any, ...]) -> Section | None:
         known = self._connection.service.answers
         if classes not in known:
-            section = _dispatch.answers(self._connection.plan, classes)
+            section = _questions.answers(self._connection.plan, classes)
             if len(known) >= MAX_ENCODERS:  # classes that are made on the fly are not kept for ever
                 return section
             known[classes] = section

@@ -50,6 +50,9 @@ async def act(connection: Connection, control: Control, text: str) -> None:
             problem = {"loc": ["ask"], "type": "ask", "msg": "no question has this id"}
             frame = _dispatch.error_frame(connection.plan, "invalid_message", "the ask is invalid", [problem])
             await _answers.refuse(connection, frame)
+    elif control.action == "heartbeat":  # also one that was not asked for: it does no harm
+        if connection.silence is not None:
+            connection.silence.beat()
     elif control.action == "cancel":
         if connection.ahead is not None and connection.ahead.remove(ref):
             detail = "cancelled by the client"

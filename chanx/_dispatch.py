@@ -12,7 +12,7 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
-from chanx._plan import Handler, Plan, Section, section_of
+from chanx._plan import Handler, Plan, Section
 from chanx.codecs.protocol import Codec
 from chanx.exceptions import ChanxError, ConfigurationError
 from chanx.types import CONTROL_ACTIONS, RESERVED_KEYS, place
@@ -26,18 +26,6 @@ _REF_TEXT = 64 * 12 + 2
 _UNREADABLE = "the server could not read this message"
 
 
-class _Refusal(msgspec.Struct):
-    """What a client sends that will not answer a question."""
-
-    code: str = "declined"
-    detail: str = ""
-
-
-class _RefusalFrame(msgspec.Struct):
-    payload: _Refusal = msgspec.field(default_factory=_Refusal)
-
-
-_refusal = msgspec.json.Decoder(_RefusalFrame).decode
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
 _string = msgspec.json.Decoder(str).decode
@@ -48,7 +36,8 @@ class Control(NamedTuple):
     """A frame that is no message: it speaks of another one.
 
     Attributes:
-        action: `cancel`, `chunk` (of a client's stream), `complete` (its end) or `answer` (to the server's question).
+        action: `cancel`, `chunk` (of a client's stream), `complete` (its end), `answer` (to the server's question)
+            or `heartbeat`.
         ref: the ref of the message it speaks of, as JSON; of an answer the id of the question.
     """
 
@@ -94,14 +83,14 @@ def read(plan: Plan, text: str) -> tuple[Handler, Any, str] | Control:
     ref = ""
     if plan.envelope and (seen.ref is not msgspec.UNSET or seen.ask is not msgspec.UNSET):
         if seen.ask is not msgspec.UNSET:
-            return Control("answer", _question(seen.ask))
+            return _answering(seen)
         ref = _ref(plan, seen.ref)
         control = _control(plan, seen.tag, ref)
         if control is not None:
             return control
     section = plan.direct
     if section is None:
-        section = _route(plan, seen.tag, ref)
+        section = route(plan, seen.tag, ref)
     message = validated(plan, section, text, ref)
     handler = section.handlers.get(message.__class__)
     if handler is None:  # a validator of the user's own has made something else
@@ -125,7 +114,7 @@ def glance(plan: Plan, text: str) -> tuple[Control | None, str]:
     try:
         seen = plan.peek(text)
         if seen.ask is not msgspec.UNSET:
-            return Control("answer", _question(seen.ask)), ""
+            return _answering(seen), ""
         if seen.ref is msgspec.UNSET:
             return None, ""
         ref = _ref(plan, seen.ref)
@@ -148,44 +137,12 @@ def validated(plan: Plan, section: Section, text: str, ref: str = "") -> Any:
         raise BadFrame(explain(plan, section, text, error, ref)) from None
 
 
-def answers(plan: Plan, classes: tuple[Any, ...]) -> Section | None:
-    """The validator of the answers to a question; None for any message that the plan receives.
-
-    Raises:
-        ConfigurationError: a class is no message.
-    """
-    if not classes:
-        return None
-    codec = codec_of(plan.codecs, classes[0])
-    for cls in classes:
-        if codec is None or not codec.owns(cls):
-            raise ConfigurationError(f"{place(cls)} cannot be an answer; give message classes, all of one family")
-        check_message(codec, cls, plan.discriminator, plan.envelope)
-    assert codec is not None
-    return section_of(codec, classes, plan.discriminator)
-
-
-def read_answer(plan: Plan, section: Section | None, text: str, ask: str) -> Any:
-    """What the client answers to a question.
-
-    Raises:
-        BadFrame: with the frame that tells the client; the question stays open.
-    """
-    try:
-        if section is None:
-            section = plan.direct or _route(plan, plan.peek(text).tag, "")
-        return validated(plan, section, text)
-    except BadFrame as bad:
-        raise BadFrame(f'{bad.frame[:-1]},"ask":{ask}}}', bad.fault) from None
-
-
-def declined(plan: Plan, text: str) -> tuple[str, str] | None:
-    """Code and detail of the error frame with which a client answers a question; None for any other frame."""
+def _answering(seen: Any) -> Control:
+    """What a frame with an `ask` answers: a question, or the server's wish for a sign of life."""
     with contextlib.suppress(msgspec.MsgspecError, ValueError, TypeError):
-        if _string(plan.peek(text).tag) == "error":
-            payload = _refusal(text).payload
-            return payload.code[:64] or "declined", payload.detail[:1000]
-    return None
+        if _string(seen.tag) == "heartbeat":
+            return Control("heartbeat", "")
+    return Control("answer", _question(seen.ask))
 
 
 def _question(raw: Any) -> str:
@@ -252,6 +209,11 @@ def error_frame(plan: Plan, code: str, detail: str, errors: list[dict[str, Any]]
 def control_frame(plan: Plan, action: str, ref: str) -> str:
     """`ack` or `complete`, with the ref it answers."""
     return f'{{{_encode(plan.discriminator).decode()}:"{action}","ref":{ref}}}'
+
+
+def heartbeat(plan: Plan, number: int) -> str:
+    """The frame that asks a client for a sign of life; it is sent back as it is."""
+    return f'{{{_encode(plan.discriminator).decode()}:"heartbeat","ask":"h{number}"}}'
 
 
 def with_ref(text: str, ref: str) -> str:
@@ -340,7 +302,12 @@ def _ref(plan: Plan, raw: Any) -> str:
     return _encode(value).decode()
 
 
-def _route(plan: Plan, raw: Any, ref: str) -> Section:
+def route(plan: Plan, raw: Any, ref: str) -> Section:
+    """The section that a tag leads to.
+
+    Raises:
+        BadFrame: no tag, or none that is known.
+    """
     try:
         tag = _string(raw)
     except (msgspec.MsgspecError, ValueError, TypeError):

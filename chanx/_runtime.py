@@ -13,13 +13,16 @@ import logging
 import sys
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
-from typing import Any, Protocol, cast
+from typing import TYPE_CHECKING, Any, Protocol, cast
 from weakref import WeakKeyDictionary
 
 import anyio
 import anyio.lowlevel
 from anyio.lowlevel import RunVar
 from starlette.exceptions import HTTPException
+
+if TYPE_CHECKING:
+    from chanx._silence import Silences
 
 logger = logging.getLogger("chanx")
 
@@ -46,6 +49,7 @@ class Runtime(ABC):
 
     def __init__(self) -> None:
         self.threads: WeakKeyDictionary[object, anyio.CapacityLimiter] = WeakKeyDictionary()
+        self.silences: Silences | None = None
         self._watched: set[Watched] = set()
         self._ticking = False
         self.connections: set[Any] = set()

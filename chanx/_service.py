@@ -30,6 +30,7 @@ class Counters:
     frames_dropped: int
     slow_closed: int
     cancelled: int
+    timed_out: int
 
     def snapshot(self) -> Stats:
         """The counters as they are now."""

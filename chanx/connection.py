@@ -24,12 +24,13 @@ from chanx._ahead import ReadAhead, Received
 from chanx._asks import Asks
 from chanx._control import sift, streams
 from chanx._handshake import accept, open_socket
-from chanx._membership import Membership
 from chanx._outbox import Outbox
 from chanx._runs import Runs
 from chanx._serving import serve
+from chanx._silence import Silence
 from chanx._states import State
 from chanx._strikes import Strikes
+from chanx._suspended import Suspended
 from chanx.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
@@ -42,40 +43,37 @@ _PROCESS = secrets.token_hex(6)
 _numbers = itertools.count(1)
 
 
-class Connection(Membership):
+class Connection(Suspended):
     """One accepted, or not yet accepted, WebSocket. Made and run by the channel's ASGI entry."""
 
     __slots__ = (
-        *("_reading", "_receive", "_seen", "_seen_writing", "_serving", "_strikes", "_stuck", "ahead", "asks"),
-        *("close_code", "close_reason", "closing", "cut", "endings", "outbox", "read", "ref", "running", "runs"),
-        *("subprotocol", "watched"),
+        *("_reading", "_receive", "_serving", "_strikes", "ahead", "close_code", "close_reason", "cut", "endings"),
+        *("outbox", "read", "ref", "runs", "silence", "subprotocol"),
     )
 
     def __init__(self, service: Service, scope: Any, receive: Any, send: Any) -> None:
         super().__init__(service, scope)
-        self._receive = receive
-        self.read = receive
         self.id = f"{_PROCESS}-{next(_numbers)}"
         self.home = _runtime.current()
+        self.silence: Silence | None = None
+        if service.limits.heartbeat is not None or service.limits.idle is not None:
+            self.silence = Silence(self, receive)
+            receive = self.silence.receive
+        self._receive = receive
+        self.read = receive
         self.outbox = Outbox(send, self.home, service.limits, self.variables, self.broke, self.watch)
         self.endings: list[Ending] = []
         self.subprotocol: str | None = None
         self.close_code: int | None = None
         self.close_reason = ""
-        self.closing = self.cut = False
-        self.running: Any = None
-        self.watched = False
+        self.cut = False
         self.ref = ""
         self.ahead: ReadAhead | None = None
-        self.asks: Asks | None = None
         self.runs: Runs | None = None
         if self.plan.queued:
             self.queue_frames()
         self._serving = anyio.CancelScope()
         self._reading = anyio.CancelScope()
-        self._seen: Any = None
-        self._seen_writing: str | None = None
-        self._stuck: _runtime.Cancel | None = None
         self._strikes: Strikes | None = None
 
     # -- life ---------------------------------------------------------------------------------------
@@ -118,6 +116,8 @@ class Connection(Membership):
         self.outbox.release()
         if self.inbox is not None:
             self.inbox.start()
+        if self.silence is not None:
+            self.silence.begin()
 
     async def _settle(self) -> None:
         """Before the hooks end: what runs beside the messages finishes, and a close that we began is written."""
@@ -142,8 +142,9 @@ class Connection(Membership):
             self.outbox.abandon()
             if self.ahead is not None:
                 self.ahead.stop()
-            if self._stuck is not None:
-                self._stuck()
+            self.unwatch()
+            if self.silence is not None:
+                self.silence.end()
             self.service.layer.members.remove(self)
 
     def stop_serving(self, moment: float) -> None:
@@ -151,8 +152,8 @@ class Connection(Membership):
         self._serving.deadline = min(self._serving.deadline, self.home.time() + moment)
 
     def _was_cut(self) -> None:
-        self.cut = self.cut or self._handling or bool(self.outbox.queue) or self.outbox.busy is not None
-        if self._handling:
+        self.cut = self.cut or self.handling or bool(self.outbox.queue) or self.outbox.busy is not None
+        if self.handling:
             self.service.counters.cancelled += 1
             logger.warning("connection %s: a handler ran on after the end and was cancelled", self.id)
 
@@ -171,7 +172,7 @@ class Connection(Membership):
             await self.inbox.finished()
 
     @property
-    def _handling(self) -> bool:
+    def handling(self) -> bool:
         """Is a handler of a message or an event running?"""
         return self.running is not None or self._beside
 
@@ -187,7 +188,7 @@ class Connection(Membership):
 
     # -- reading ------------------------------------------------------------------------------------
 
-    def _read_ahead(self) -> None:
+    def read_ahead(self) -> None:
         """A handler stays suspended: let a background task read, so that a leaving client is seen."""
         if self.state is State.OPEN:
             self.queue_frames().start()
@@ -216,7 +217,7 @@ class Connection(Membership):
     def expect_answer(self) -> None:
         """A question was sent: read at once, also while a handler is suspended, and look for the answer."""
         if self.running is not None:
-            self._read_ahead()
+            self.read_ahead()
 
     async def _read_queued(self) -> Received:
         assert self.ahead is not None
@@ -297,7 +298,7 @@ class Connection(Membership):
             self.outbox.shut()
         self.left = True
         self._end_conversation()
-        if self._handling or self.ahead is not None:  # what waits there is still handled
+        if self.handling or self.ahead is not None:  # what waits there is still handled
             self._linger()
 
     def _end_conversation(self) -> None:
@@ -346,41 +347,6 @@ class Connection(Membership):
             "connection %s (groups %s): %s; closed with 1013, %d frames dropped",
             self.id, ", ".join(sorted(self.left_groups)) or "none", why, dropped,
         )  # fmt: skip
-
-    # -- the runtime's tick -------------------------------------------------------------------------
-
-    def watch(self) -> None:
-        """Have the runtime look at this connection while it is busy."""
-        if not self.watched:
-            # never set while closing, or once something was asked: `serve` then looks at that too
-            self.watched = not self.closing and self.asks is None
-            self.home.watch(self)
-
-    def tick(self) -> bool:
-        """Find a handler or a send that has been suspended since the last look."""
-        again = False
-        running, writing = self.running, self.outbox.busy
-        if running is not None and running is self._seen:
-            self._read_ahead()
-        elif running is not None:
-            again = True
-        self._seen = running if again else None
-        if writing is None:
-            self._seen_writing = None
-        elif writing is not self._seen_writing:
-            self._seen_writing = writing
-            again = True
-        elif self._stuck is None:
-            self._stuck = self.home.later(self.service.limits.send_timeout, partial(self._check_stuck, writing))
-        self.watched = again and not self.closing and self.asks is None
-        return again
-
-    def _check_stuck(self, writing: str) -> None:
-        self._stuck = None
-        if self.outbox.writing is writing:
-            self.overloaded("a frame could not be written in time")
-        elif self.outbox.busy is not None:
-            self.watch()  # a later frame is under way; it gets its own time
 
     @property
     def idle(self) -> bool:

@@ -290,6 +290,10 @@ def _check(where: str, source: Source, refuse: Any, limits: Any, groups: Any, **
         wrong = f'refuse={refuse!r}; it is "http" or "close"'
     elif not isinstance(limits, Limits):
         wrong = f"limits={limits!r}; give Limits(…)"
+    elif limits.heartbeat is not None and not source.envelope:
+        wrong = (
+            "Limits(heartbeat=…) asks clients with a frame of the envelope; leave envelope=False or the heartbeat out"
+        )
     elif groups is not None and not hasattr(groups, "members"):
         wrong = f"groups={groups!r} is no group layer; give an object such as MemoryLayer()"
     if wrong is not None:

@@ -15,14 +15,14 @@ RESERVED_KEYS = frozenset({"ref", "ask", "topic", "stream", "seq", "epoch", "ver
 #: Tags that control frames use; no message may carry one.
 CONTROL_ACTIONS = frozenset(
     {"ack", "error", "complete", "cancel", "subscribe", "subscribed", "unsubscribe", "unsubscribed", "recover"}
-    | {"recovered", "gap"}
+    | {"recovered", "gap", "heartbeat"}
 )
 
 #: Close codes of the protocol that an application may send (RFC 6455, section 7.4.1, and its registry).
 _PROTOCOL_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 1011, 1012, 1013, 1014})
 
 
-_MAY_BE_OFF = frozenset({"handler_timeout"})
+_MAY_BE_OFF = frozenset({"handler_timeout", "heartbeat", "idle"})
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -49,6 +49,10 @@ class Limits:
         handler_timeout: how long a handler of a message or event may run before it is cancelled and its message
             answered with `timeout`; None for no limit. Plain `def` functions are not subject to it.
         ask_timeout: how long `Context.ask` waits where it is not told.
+        heartbeat: after so long without a frame from the client it is asked for a sign of life; None to never ask.
+        heartbeat_timeout: how long the client may then stay silent before the connection is closed with 1011.
+        idle: after so long without a message from the client, and without a handler running for it, the
+            connection is closed with 1000; None to keep it.
     """
 
     max_size: int = 1024 * 1024
@@ -68,6 +72,9 @@ class Limits:
     handlers: int = 64
     handler_timeout: float | None = None
     ask_timeout: float = 60.0
+    heartbeat: float | None = None
+    heartbeat_timeout: float = 10.0
+    idle: float | None = None
 
     def __post_init__(self) -> None:
         for name in self.__slots__:
@@ -90,9 +97,10 @@ class Stats:
         bad_frames: frames answered with an error because they could not be read or validated.
         handler_errors: exceptions of handlers, hooks and error handlers that were logged.
         events_skipped: events for which a member had no handler, or which its guards held back.
-        frames_dropped: frames and events that were not delivered because a client was too slow.
+        frames_dropped: frames and events that were not delivered because a client was too slow, or had fallen silent.
         slow_closed: connections closed with 1013.
         cancelled: handlers cancelled because they ran on for `Limits.linger` after the connection had ended.
+        timed_out: connections closed because the client gave no sign of life (`Limits.heartbeat`).
     """
 
     connections: int = 0
@@ -104,6 +112,7 @@ class Stats:
     frames_dropped: int = 0
     slow_closed: int = 0
     cancelled: int = 0
+    timed_out: int = 0
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
