@@ -1,5 +1,6 @@
 """chanx: a declarative, class-free WebSocket router."""
 
+from chanx._sigterm import drain_on_sigterm
 from chanx.context import Context
 from chanx.exceptions import AskFailed, ChanxError, ConfigurationError, ConnectionClosed, Reject
 from chanx.groups.layer import GroupLayer, Publication
@@ -27,4 +28,5 @@ __all__ = [
     "Query",
     "Reject",
     "Stats",
+    "drain_on_sigterm",
 ]

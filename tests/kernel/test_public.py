@@ -32,6 +32,7 @@ NAMES = [
     "Query",
     "Reject",
     "Stats",
+    "drain_on_sigterm",
 ]
 TESTING = ["Captured", "Client", "Closed", "Failed", "Refused", "Stream", "capture", "connect"]
 
@@ -70,7 +71,7 @@ def test_every_listed_name_is_there_and_nothing_else_of_ours(module: ModuleType)
 @pytest.mark.parametrize("name", NAMES)
 def test_every_name_is_documented(name: str) -> None:
     thing = getattr(chanx, name)
-    own = vars(thing).get("__doc__")
+    own = vars(thing).get("__doc__") if inspect.isclass(thing) else inspect.getdoc(thing)
     assert own
     assert not own.startswith(f"{name}(")  # what a dataclass writes by itself
     for member, function in public_members(thing):
