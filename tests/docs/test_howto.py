@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import signal
 from collections.abc import Mapping
 from typing import Any
 
@@ -18,6 +19,8 @@ from docs.snippets.howto import (
     browser,
     compose,
     dependencies,
+    drain,
+    drain_without_lifespan,
     errors,
     events,
     groups,
@@ -409,3 +412,27 @@ async def test_browser() -> None:
     async with connect(browser.app, "/notes") as client:
         assert (await client.request(browser.Add(text="")))["payload"]["code"] == "unauthorized"
         assert browser.lines == []
+
+
+# -- deploy and drain ---------------------------------------------------------------------------------
+
+
+async def test_drain() -> None:
+    drain.database.clear()
+    async with drain.app.router.lifespan_context(drain.app):
+        async with connect(drain.app, "/notes") as client, web(drain.app) as http:
+            assert await client.request(drain.Note(text="hello")) == {"action": "ack", "ref": "test-1"}
+            response = await http.post("/stop")
+            assert response.json() == {"closed": 1, "cut": 0}
+            closed = await client.wait_closed()
+            assert (closed.code, closed.reason) == (1012, "restarting")
+        assert (await refusal(drain.app, "/notes")).status == 503
+    assert drain.database == ["open", "hello", "somebody has left", "closed"]
+
+
+async def test_drain_without_lifespan() -> None:
+    before = signal.getsignal(signal.SIGTERM)
+    async with drain_without_lifespan.first_use, connect(drain_without_lifespan.app):
+        assert signal.getsignal(signal.SIGTERM) != before
+    assert signal.getsignal(signal.SIGTERM) == before
+    drain_without_lifespan.taken = False
