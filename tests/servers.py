@@ -17,7 +17,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, field
 from pathlib import Path
 
@@ -99,6 +99,34 @@ class Server:
         """Send a signal to the server's process."""
         self.process.send_signal(number)
 
+    def kill_all(self) -> None:
+        """Kill the process and the workers that it may have started."""
+        with suppress(ProcessLookupError):  # all have ended
+            os.killpg(self.process.pid, signal.SIGKILL)
+        self.process.wait()
+        deadline = time.monotonic() + STOP_TIMEOUT
+        while self.processes() and time.monotonic() < deadline:  # workers are not our children
+            time.sleep(PAUSE)
+
+    def processes(self) -> list[Path]:
+        """The folders in /proc of the process and its workers."""
+        found: list[Path] = []
+        for path in Path("/proc").glob("[0-9]*"):
+            with suppress(OSError):  # it has just ended
+                state, _, group = (path / "stat").read_text().rsplit(")", 1)[1].split()[:3]
+                if int(group) == self.process.pid and state != "Z":
+                    found.append(path)
+        return found
+
+    def memory(self) -> int:
+        """Bytes of memory that the process and its workers have in use (Linux)."""
+        total = 0
+        for path in self.processes():
+            with suppress(OSError):
+                lines = (path / "status").read_text().splitlines()
+                total += sum(int(line.split()[1]) * 1024 for line in lines if line.startswith("VmRSS:"))
+        return total
+
     def stop(self, timeout: float = STOP_TIMEOUT) -> int:
         """End the server: SIGTERM, and SIGKILL to the whole process group where that does not help in time.
 
@@ -110,8 +138,7 @@ class Server:
             return self.process.returncode
         self.process.terminate()
         if not self._ended_within(timeout):
-            os.killpg(self.process.pid, signal.SIGKILL)
-            self.process.wait()
+            self.kill_all()
             raise self._failure(f"did not end within {timeout} s of SIGTERM and was killed")
         return self.process.returncode
 
@@ -224,7 +251,5 @@ def _start(name: str, app: str, options: tuple[str, ...], env: Mapping[str, str]
 
 
 def _end(server: Server) -> None:
-    """End the process without another word: something else is being reported, or it has ended."""
-    if server.process.poll() is None:
-        os.killpg(server.process.pid, signal.SIGKILL)
-    server.process.wait()
+    """End the process without another word, and workers that it may have left behind."""
+    server.kill_all()

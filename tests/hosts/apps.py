@@ -1,8 +1,13 @@
-"""The applications that real servers run in test_hosts.py: one set of handlers, served in every documented way."""
+"""The applications that real servers run: one set of handlers, served in every documented way.
+
+Beside each of them stand the channels of `tests.hosts.slow`, so that one process serves all tests.
+"""
 
 from __future__ import annotations
 
-from typing import Annotated, Literal
+from collections.abc import AsyncGenerator
+from contextlib import AbstractAsyncContextManager, asynccontextmanager
+from typing import Annotated, Any, Literal
 
 import anyio
 from fastapi import FastAPI
@@ -13,6 +18,7 @@ from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chanx import Channel, Context, Depends, Limits, Path, Query, Reject
+from tests.hosts import slow
 
 MAX_SIZE = 4096
 
@@ -67,6 +73,22 @@ class Go(BaseModel):
     """Let those who wait to finish go on."""
 
     action: Literal["go"] = "go"
+
+
+class Dismiss(BaseModel):
+    """Have the connection of somebody closed."""
+
+    action: Literal["dismiss"] = "dismiss"
+    who: str
+    code: int
+
+
+class Dismissed(BaseModel):
+    """The event that is made of it."""
+
+    action: Literal["dismissed"] = "dismissed"
+    who: str
+    code: int
 
 
 class Left(BaseModel):
@@ -135,6 +157,15 @@ def make(*, refuse: Literal["http", "close"] = "http", routed: bool = True) -> C
     async def go(message: Go, topic: Topic) -> None:
         going.pop(topic).set()
 
+    @chat.on(Dismiss)
+    async def dismiss(message: Dismiss, ctx: Context[State], topic: Topic) -> None:
+        await ctx.emit(Dismissed(who=message.who, code=message.code), group=topic)
+
+    @chat.event(Dismissed)
+    async def dismissed(event: Dismissed, ctx: Context[State], user: User) -> None:
+        if event.who == user:
+            await ctx.close(event.code, "dismissed")
+
     if routed:
 
         @chat.on(Where)
@@ -152,39 +183,64 @@ def make(*, refuse: Literal["http", "close"] = "http", routed: bool = True) -> C
     return chat
 
 
-def without_lifespan(app: ASGIApp) -> ASGIApp:
-    """The way of an application that knows no lifespan: it raises, and the server goes on without."""
+STARTED, ENDED = "lifespan: started", "lifespan: ended"  # in the server's log
+
+
+def told(channel: Channel) -> Any:
+    """The lifespan of a channel; the log tells when it begins and ends."""
+
+    @asynccontextmanager
+    async def lifespan(app: object) -> AsyncGenerator[None, None]:
+        inner: AbstractAsyncContextManager[Any] = channel.lifespan(app)
+        async with inner:
+            print(STARTED)  # noqa: T201
+            yield
+        print(ENDED)  # noqa: T201
+
+    return lifespan
+
+
+def beside(app: ASGIApp, others: dict[str, ASGIApp], *, lifespan: bool = True) -> ASGIApp:
+    """What is served below these paths, and the application for everything else.
+
+    Without a lifespan: the way of an application that knows none: it raises, and the server goes on without.
+    """
 
     async def wrapped(scope: Scope, receive: Receive, send: Send) -> None:
-        if scope["type"] == "lifespan":
+        if scope["type"] == "lifespan" and not lifespan:
             raise RuntimeError("no lifespan here")
-        await app(scope, receive, send)
+        other = others.get("/" + scope.get("path", "").split("/")[1]) if scope["type"] != "lifespan" else None
+        await (other or app)(scope, receive, send)
 
     return wrapped
 
 
 PATH = "/rooms/{room}/{number}"
 CLOSING = "/closing/{room}/{number}"
+SLOW: dict[str, ASGIApp] = {"/patient": slow.patient, "/strict": slow.strict}
 
 
-def _routed(kind: type[WebSocketRoute | Mount], *, lifespan: bool) -> Starlette:
+def _bare(*, lifespan: bool) -> ASGIApp:
+    closing = make(routed=False, refuse="close")
+    return beside(make(routed=False), {"/closing": closing, **SLOW}, lifespan=lifespan)
+
+
+def _routed(kind: type[WebSocketRoute | Mount], *, lifespan: bool) -> ASGIApp:
     channel = make()
     routes = [kind(PATH, channel), kind(CLOSING, make(refuse="close"))]
-    return Starlette(routes=routes, lifespan=channel.lifespan if lifespan else None)
+    return beside(Starlette(routes=routes, lifespan=told(channel) if lifespan else None), SLOW)
 
 
-def _fastapi(*, lifespan: bool) -> FastAPI:
+def _fastapi(*, lifespan: bool) -> ASGIApp:
     channel = make()
-    app = FastAPI(lifespan=channel.lifespan) if lifespan else FastAPI()
+    app = FastAPI(lifespan=told(channel)) if lifespan else FastAPI()
     app.router.routes.append(WebSocketRoute(PATH, channel))
     app.mount(CLOSING, make(refuse="close"))
-    return app
+    return beside(app, SLOW)
 
 
-bare = make(routed=False)
-bare_closing = make(routed=False, refuse="close")
-bare_without_lifespan = without_lifespan(make(routed=False))
-bare_without_lifespan_closing = without_lifespan(make(routed=False, refuse="close"))
+bare = _bare(lifespan=True)
+bare_without_lifespan = _bare(lifespan=False)
 route = _routed(WebSocketRoute, lifespan=True)
 route_without_lifespan = _routed(WebSocketRoute, lifespan=False)
 mount = _routed(Mount, lifespan=True)

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import contextlib
 import json
+import select
 import socket
 import struct
-from typing import Self
+from typing import Any, Self
 
 from websockets.client import ClientProtocol
 from websockets.frames import Frame, Opcode
@@ -56,31 +58,80 @@ class RawClient:
         finally:
             self.socket.settimeout(TIMEOUT)
 
+    def write_until_answered(self, data: bytes) -> None:
+        """Send what may be refused before all of it has arrived; the answer is there to be read."""
+        view = memoryview(data)
+        while view and not self.readable(0):
+            view = view[self.socket.send(view[:65536]) :]
+
     def reset(self) -> None:
         """Break the connection: lingering for no time at all makes the kernel send RST in place of FIN."""
         self.socket.setsockopt(socket.SOL_SOCKET, socket.SO_LINGER, struct.pack("ii", 1, 0))
         self.socket.close()
 
-    def read_to_the_end(self) -> tuple[int, int]:
-        """Read until the server closes: how many text frames came before, and the close code."""
-        frames = 0
+    def close(self, code: int) -> None:
+        """Begin to close, as a browser does; the server's answer is there to be read."""
+        self.protocol.send_close(code)
+        self._flush()
+
+    def readable(self, seconds: float) -> bool:
+        """Does something come from the server within so many seconds?"""
+        return bool(select.select([self.socket], [], [], seconds)[0])
+
+    def half_close(self) -> None:
+        """Tell the server that nothing more will come; it may still send."""
+        self.socket.shutdown(socket.SHUT_WR)
+
+    def read_to_the_end(self, *, answer: bool = True) -> tuple[int, int, int | None]:
+        """Read until the server closes: the text frames and pings that came before, and the close code.
+
+        The code is 1005 for a close frame without one, and None where the connection ended without a close frame.
+
+        Args:
+            answer: answer pings, as every client does that lives.
+        """
+        frames = pings = 0
+        while True:
+            try:
+                events = self._read(answer=answer)
+            except (EOFError, ConnectionError):
+                self.socket.close()
+                return frames, pings, None
+            for event in events:
+                assert isinstance(event, Frame), event
+                if event.opcode is Opcode.TEXT:
+                    frames += 1
+                elif event.opcode is Opcode.PING:
+                    pings += 1
+                elif event.opcode is Opcode.CLOSE:
+                    self._flush()  # a server may wait for our close frame, and then for our end of the connection
+                    self.socket.close()
+                    return frames, pings, int.from_bytes(event.data[:2], "big") if event.data else 1005
+
+    def read_pings(self, *, answer: bool) -> int:
+        """Read once, and count the pings."""
+        events = [event for event in self._read(answer=answer) if isinstance(event, Frame)]
+        assert all(event.opcode is Opcode.PING for event in events), events
+        return len(events)
+
+    def read(self) -> dict[str, Any]:
+        """The next text frame; what comes behind it is lost."""
         while True:
             for event in self._read():
                 assert isinstance(event, Frame), event
                 if event.opcode is Opcode.TEXT:
-                    frames += 1
-                elif event.opcode is Opcode.CLOSE:
-                    self._flush()
-                    return frames, int.from_bytes(event.data[:2], "big")
+                    message: dict[str, Any] = json.loads(bytes(event.data))
+                    return message
 
-    def _read(self) -> list[object]:
+    def _read(self, *, answer: bool = True) -> list[object]:
         while True:
             data = self.socket.recv(65536)
             if data:
                 self.protocol.receive_data(data)
             else:
                 self.protocol.receive_eof()
-            self._flush()
+            if answer:
+                self._flush()
             if events := self.protocol.events_received():
                 return list(events)
             if not data:
@@ -89,4 +140,5 @@ class RawClient:
     def _flush(self) -> None:
         for data in self.protocol.data_to_send():
             if data:
-                self.socket.sendall(data)
+                with contextlib.suppress(ConnectionError):  # what the server said before it left can still be read
+                    self.socket.sendall(data)

@@ -1,4 +1,4 @@
-"""The application of test_slow_clients.py: few bytes in, many bytes out."""
+"""Channels for slow clients: few bytes in, many bytes out."""
 
 from __future__ import annotations
 
@@ -35,6 +35,7 @@ class Left(BaseModel):
 
 
 Name = Annotated[str, Query("name")]
+Topic = Annotated[str, Query("topic")]
 
 OUTBOX_BYTES = 2 * 1024 * 1024
 
@@ -43,16 +44,16 @@ def make(limits: Limits) -> Channel:
     slow = Channel("slow", limits=limits)
 
     @slow.on_connect
-    async def enter(ctx: Context, name: Name) -> None:
-        await ctx.join("all")
+    async def enter(ctx: Context, topic: Topic) -> None:
+        await ctx.join(topic)
 
     @slow.on_disconnect
-    async def leave(ctx: Context, name: Name) -> None:
-        await slow.broadcast(Left(who=name, code=ctx.close_code), group="all")
+    async def leave(ctx: Context, name: Name, topic: Topic) -> None:
+        await slow.broadcast(Left(who=name, code=ctx.close_code), group=topic)
 
     @slow.on(Shout)
-    async def shout(message: Shout, ctx: Context) -> None:
-        await ctx.broadcast(Text(text="x" * message.size), group="all")
+    async def shout(message: Shout, ctx: Context, topic: Topic) -> None:
+        await ctx.broadcast(Text(text="x" * message.size), group=topic)
 
     @slow.on(Give)
     async def give(message: Give) -> Text:
@@ -62,4 +63,4 @@ def make(limits: Limits) -> Channel:
 
 
 patient = make(Limits(outbox_bytes=OUTBOX_BYTES))
-strict = make(Limits(outbox_bytes=OUTBOX_BYTES, send_timeout=1.0, cleanup=1.0))
+strict = make(Limits(outbox_bytes=OUTBOX_BYTES, send_timeout=0.5, cleanup=0.5))
