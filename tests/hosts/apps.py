@@ -124,6 +124,8 @@ def make(*, refuse: Literal["http", "close"] = "http", routed: bool = True) -> C
 
     @chat.on_disconnect
     async def leave(ctx: Context[State], user: User, topic: Topic) -> None:
+        if user == "slow-to-leave":
+            await anyio.sleep(0.5)
         await chat.broadcast(Left(who=user, cancelled=ctx.state.cancelled), group=topic)
         print("left:", user)  # noqa: T201 - for the server's log, when nobody else is there to be told
 

@@ -35,7 +35,7 @@ class Facts:
         backpressure: a send waits while the client does not read; else all is kept in the server's memory.
         shutdown: the close code that clients see at SIGTERM; None where there is no close frame.
         grace: it lets open connections be for its grace period first, and then cancels what is left.
-        hooks: `on_disconnect` runs at SIGTERM, before the lifespan ends.
+        hooks: `on_disconnect` runs to its end at SIGTERM, before the lifespan ends; else nobody waits for it.
         exit_code: of the process after SIGTERM.
         orphans: its worker goes on when its first process is killed with SIGKILL.
     """
@@ -109,7 +109,7 @@ HYPERCORN = Facts(
     backpressure=True,
     shutdown=1011,
     grace=True,
-    hooks=True,
+    hooks=False,
     exit_code=0,
     orphans=True,
 )
@@ -165,10 +165,12 @@ DAPHNE = Facts(
 #: The servers that the suite runs on, by the names of their parameters.
 SERVERS = {
     "uvicorn": UVICORN,
-    "uvicorn-websockets": replace(UVICORN, title="Uvicorn, websockets", server="uvicorn-websockets", tells_too_large=False),
+    "uvicorn-websockets": replace(
+        UVICORN, title="Uvicorn, websockets", server="uvicorn-websockets", tells_too_large=False
+    ),
     "uvicorn-wsproto": replace(UVICORN, title="Uvicorn, wsproto", server="uvicorn-wsproto", invalid_utf8=None),
     "hypercorn-asyncio": HYPERCORN,
-    "hypercorn-trio": replace(HYPERCORN, title="Hypercorn, trio", server="hypercorn-trio", shutdown=None),
+    "hypercorn-trio": replace(HYPERCORN, title="Hypercorn, trio", server="hypercorn-trio", shutdown=None, hooks=True),
     "granian": GRANIAN,
     "daphne": DAPHNE,
 }
@@ -230,7 +232,7 @@ _ROWS: dict[str, Callable[[Facts], str]] = {
     "a send waits for a slow reader": lambda one: _yes(one.backpressure),
     "SIGTERM: clients see": lambda one: _code(one.shutdown),
     "SIGTERM: when": lambda one: "after the grace period" if one.grace else "at once",
-    "SIGTERM: `on_disconnect` runs": lambda one: _yes(one.hooks),
+    "SIGTERM: `on_disconnect` is waited for": lambda one: _yes(one.hooks),
     "SIGTERM: exit code": lambda one: "by the signal" if one.exit_code < 0 else str(one.exit_code),
     "SIGKILL of the first process": lambda one: "**the worker goes on**" if one.orphans else "ends it",
 }

@@ -100,12 +100,9 @@ def test_a_broadcast_reaches_both_clients(host: Host) -> None:
 
 def test_bad_frames_are_answered(host: Host) -> None:
     with host.client("ada") as client:
-        for frame, code in [
-            ("not JSON", "malformed_json"),
-            ('"a string"', "invalid_message"),
-            ('{"action": "echo"}', "invalid_message"),
-            (b"binary", "unsupported_frame"),
-        ]:
+        frames: list[str | bytes] = ["not JSON", '"a string"', '{"action": "echo"}', b"binary"]
+        codes = ["malformed_json", "invalid_message", "invalid_message", "unsupported_frame"]
+        for frame, code in zip(frames, codes, strict=True):
             client.send(frame)
             assert receive(client)["payload"]["code"] == code
         echo(client, "still here")
