@@ -1,4 +1,4 @@
-# make demo | test | check | bench | docs. Every target makes the environment it needs first (.venv, and programs
+# make demo | test | hosts | faults | check | bench | docs. Every target makes the environment it needs first (.venv, and programs
 # from apt-get where that is allowed); a second run finds it in place.
 SHELL := bash
 PY := .venv/bin/python
@@ -9,11 +9,13 @@ ARGS ?=
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check format bench docs docs-serve clean
+.PHONY: help demo test hosts faults check format bench docs docs-serve clean
 
 help:
 	@echo "make demo    run examples/chat on http://$(HOST):$(PORT)/ (HOST=, PORT=)"
 	@echo "make test    run the test suite (ARGS= goes to pytest)"
+	@echo "make hosts   all applications on all servers, over real sockets (ARGS= goes to pytest)"
+	@echo "make faults  what breaks, on all of them: slow readers, resets, vanished clients, SIGTERM, SIGKILL"
 	@echo "make check   lint, formatting, types, architecture, docs"
 	@echo "make format  let ruff format and fix what it can"
 	@echo "make bench   print CPU time and instructions per message (ARGS= runs one benchmark its own way)"
@@ -30,6 +32,14 @@ test:
 	@scripts/venv.sh dev
 	@scripts/system.sh redis-server chromium node valgrind
 	$(PY) -m pytest $(ARGS)
+
+hosts:
+	@scripts/venv.sh dev
+	CHANX_FULL=1 $(PY) -m pytest -m "hosts and not faults" $(ARGS)
+
+faults:
+	@scripts/venv.sh dev
+	CHANX_FULL=1 $(PY) -m pytest -m faults $(ARGS)
 
 check:
 	@scripts/venv.sh dev
