@@ -61,8 +61,9 @@ class RawClient:
     def write_until_answered(self, data: bytes) -> None:
         """Send what may be refused before all of it has arrived; the answer is there to be read."""
         view = memoryview(data)
-        while view and not self.readable(0):
-            view = view[self.socket.send(view[:65536]) :]
+        with contextlib.suppress(ConnectionError):
+            while view and not self.readable(0):
+                view = view[self.socket.send(view[:65536]) :]
 
     def reset(self) -> None:
         """Break the connection: lingering for no time at all makes the kernel send RST in place of FIN."""
