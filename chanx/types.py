@@ -33,7 +33,8 @@ class Limits:
         max_size: the largest frame a client may send, in bytes; a larger one closes with 1009.
         strikes: bad frames within `strikes_window` that are answered; one more closes with 1008.
         strikes_window: how long bad frames are added up, from the first one on; then the count begins anew.
-        read_ahead: frames read ahead while a handler is suspended; past it the client has to wait.
+        read_ahead: frames read ahead while a handler is suspended, and messages with `concurrency=`, `key=` or
+            `latest=` that wait for their turn; past it the client has to wait.
         read_ahead_bytes: the same in bytes.
         outbox: frames that may wait to be written to the client.
         outbox_bytes: the same in bytes.

@@ -371,4 +371,6 @@ async def test_the_page_and_its_parts_are_served() -> None:
         assert page.status_code == 200
         assert "//" not in page.text.replace("<!--", "")  # nothing from elsewhere
         for part in ("/static/assistant.js", "/static/assistant.css", "/chanx/chanx.js"):
-            assert (await http.get(part)).status_code == 200
+            got = await http.get(part)
+            assert got.status_code == 200
+            assert "://" not in got.text
