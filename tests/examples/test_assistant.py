@@ -196,7 +196,12 @@ async def test_what_is_confirmed_is_deleted_for_all_tabs() -> None:
 
 @pytest.mark.parametrize(
     ("option", "said"),
-    [("b.txt", "b.txt has 2 words. It says: x y"), ("c.txt", "Then I have nothing to say."), (None, "Then I have")],
+    [
+        ("b.txt", "b.txt has 2 words. It says: x y"),
+        ("c.txt", "Then I have nothing to say."),
+        ("d.txt", "Then"),
+        (None, "Then I have"),
+    ],
 )
 async def test_a_choice_of_several(option: str | None, said: str) -> None:
     async with tab() as client:
@@ -207,6 +212,7 @@ async def test_a_choice_of_several(option: str | None, said: str) -> None:
         await anext(answer)
         question = await client.receive(Choose)
         assert question.options == ["a.txt", "b.txt"]
+        await add(client, "c.txt")  # meanwhile; nobody was asked about that
         if option is None:
             await client.decline(question)
         else:

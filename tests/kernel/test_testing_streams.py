@@ -33,6 +33,7 @@ class Letter(msgspec.Struct, tag_field="action", tag="letter", forbid_unknown_fi
 
 
 class Question(BaseModel):
+    model_config = ConfigDict(extra="forbid")
     action: Literal["question"] = "question"
 
 
