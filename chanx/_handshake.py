@@ -5,6 +5,7 @@ from __future__ import annotations
 import http
 import json
 import logging
+import re
 from collections.abc import Collection, Mapping, Sequence
 from typing import TYPE_CHECKING, Any
 from urllib.parse import urlsplit
@@ -26,6 +27,9 @@ ACCEPT = "accept"
 
 _PORTS = {"http": 80, "https": 443, "ws": 80, "wss": 443}
 
+#: A host that can be compared as it stands: a name or an IPv4 address, and a port that is surely in range.
+_PLAIN_HOST = re.compile(rb"[a-z0-9.-]+(?::(?:[0-9]{1,4}|[1-5][0-9]{4}))?")
+
 
 def origin_allowed(scope: Mapping[str, Any], allowed: Collection[str] | None) -> bool:
     """Cross-site protection (RFC 6455, section 10.2); a refusal is logged with what to change.
@@ -33,16 +37,21 @@ def origin_allowed(scope: Mapping[str, Any], allowed: Collection[str] | None) ->
     No `Origin` is a client that is no browser, and is let in. Without a list of allowed origins, host
     and port must be those of the `Host` header; `X-Forwarded-*` is never read.
     """
-    origins = [value for name, value in scope["headers"] if name.lower() == b"origin"]
+    origins: list[bytes] = []
+    hosts: list[bytes] = []
+    for name, value in scope["headers"]:
+        if len(name) == 6:
+            if name.lower() == b"origin":
+                origins.append(value)
+        elif len(name) == 4 and name.lower() == b"host":
+            hosts.append(value)
     if not origins:
         return True
-    hosts = [value for name, value in scope["headers"] if name.lower() == b"host"]
     if len(origins) == 1 and len(hosts) <= 1:
-        origin = origins[0].decode("latin-1")
         if allowed is not None:
-            if origin in allowed:
+            if origins[0].decode("latin-1") in allowed:
                 return True
-        elif hosts and _same_host(origin, hosts[0].decode("latin-1")):
+        elif hosts and _same_host(origins[0], hosts[0]):
             return True
     logger.warning(
         "refused a connection from Origin %s to Host %s; if it is yours, list it: Channel(allowed_origins=[%s])",
@@ -66,8 +75,9 @@ async def open_socket(connection: Connection) -> bool:
         if not origin_allowed(connection.scope, service.allowed_origins):
             raise Reject(403, "this origin is not allowed")
         service.gate.check()
-        connection.subprotocol = subprotocol(connection.scope, service.subprotocols)
-        connection.ctx = connection.context(0)
+        if service.subprotocols:
+            connection.subprotocol = subprotocol(connection.scope, service.subprotocols)
+        connection.ctx = connection.made_context(0)
         if plan.slots or plan.hooks:
             await _lifecycle.enter(connection)
             service.gate.check()  # it may have been closed meanwhile
@@ -98,6 +108,7 @@ async def accept(connection: Connection) -> bool:
     try:
         await outbox.send({"type": "websocket.accept", "subprotocol": connection.subprotocol, "headers": []})
     except Exception as error:  # noqa: BLE001 - the client left during the handshake
+        outbox.writing = HELD
         connection.broke(error)
         return False
     outbox.writing = HELD
@@ -161,7 +172,14 @@ def _bytes(text: str) -> bytes:
         return text.encode()
 
 
-def _same_host(origin: str, host: str) -> bool:
+def _same_host(origin: bytes, host: bytes) -> bool:
+    # what browsers send, told at a tenth of the cost of taking it apart
+    if (origin == b"https://" + host or origin == b"http://" + host) and _PLAIN_HOST.fullmatch(host):
+        return True
+    return _same_parts(origin.decode("latin-1"), host.decode("latin-1"))
+
+
+def _same_parts(origin: str, host: str) -> bool:
     try:
         parts = urlsplit(origin)
         default = _PORTS.get(parts.scheme)

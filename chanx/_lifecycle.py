@@ -41,6 +41,7 @@ async def enter(connection: Connection) -> None:
     """
     plan = connection.plan
     connection.deadline = connection.home.time() + connection.service.limits.connect_timeout
+    connection.endings = []
     connection.entering = True
     for index in plan.eager:
         slot = plan.slots[index]

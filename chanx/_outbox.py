@@ -19,6 +19,9 @@ from chanx._runtime import Cancel, Runtime
 from chanx.exceptions import ConnectionClosed
 from chanx.types import Limits
 
+#: The queue of an outbox in which nothing has waited yet; a deque of its own takes 760 bytes.
+_NOTHING: deque[str | dict[str, Any]] = deque()
+
 #: Stands in `writing` until the handshake is over: everything waits.
 HELD = "held"
 
@@ -55,7 +58,7 @@ class Outbox:
         self.closed = False
         self.failed = failed
         self._watch = watch
-        self.queue: deque[str | dict[str, Any]] = deque()
+        self.queue: deque[str | dict[str, Any]] = _NOTHING
         self._size = 0
         self._limits = limits
         self._runtime = runtime
@@ -115,7 +118,7 @@ class Outbox:
         dropped = len(self.queue) if now else 0
         if now:
             self.queue.clear()
-        self.queue.append({"type": "websocket.close", "code": code, "reason": short_reason(reason)})
+        self._queue().append({"type": "websocket.close", "code": code, "reason": short_reason(reason)})
         self._wake()
         self.start()
         return dropped
@@ -142,7 +145,8 @@ class Outbox:
 
     def abandon(self) -> None:
         """The connection is over: forget what waits and stop the writer."""
-        self.shut()
+        if self.queue or self.writing is not SHUT:
+            self.shut()
         if self._cancel is not None:
             self._cancel()
 
@@ -150,8 +154,13 @@ class Outbox:
         queued = len(self.queue)
         return queued >= self._limits.outbox or (queued > 0 and self._size + size > self._limits.outbox_bytes)
 
+    def _queue(self) -> deque[str | dict[str, Any]]:
+        if self.queue is _NOTHING:
+            self.queue = deque()
+        return self.queue
+
     def _append(self, text: str) -> None:
-        self.queue.append(text)
+        self._queue().append(text)
         self._size += size_of(text)
         if self.writing is None:
             self.start()
@@ -213,19 +222,23 @@ class Outbox:
     def shut(self) -> None:
         """Take nothing more, and forget what waits."""
         self.closed = True
-        self.queue.clear()
-        self._size = 0
-        if self.busy is None:
+        if self.queue:
+            self.queue.clear()
+            self._size = 0
+        writing = self.writing
+        if writing is None or writing is HELD or writing is SHUT:  # not `busy`: nothing is being written
             self.writing = SHUT
         elif self._cancel is None:  # who writes directly looks at the queue afterwards, and shuts it in `start`
-            self.queue.append(SHUT)
+            self._queue().append(SHUT)
         self._wake()
 
     def _wake(self) -> None:
-        for event in (self._room, self._empty):
-            if event is not None:
-                event.set()
-        self._room = self._empty = None
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+        if self._empty is not None:
+            self._empty.set()
+            self._empty = None
 
 
 def size_of(text: str) -> int:

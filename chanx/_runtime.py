@@ -11,10 +11,10 @@ import asyncio
 import contextvars
 import logging
 import sys
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Callable, Coroutine
 from typing import TYPE_CHECKING, Any, Protocol, cast
-from weakref import WeakKeyDictionary
 
 import anyio
 import anyio.lowlevel
@@ -48,7 +48,7 @@ class Runtime(ABC):
     """Background work of one event loop. Use `current()`; everything but `post` is for the loop's own thread."""
 
     def __init__(self) -> None:
-        self.threads: WeakKeyDictionary[object, anyio.CapacityLimiter] = WeakKeyDictionary()
+        self.threads: weakref.WeakKeyDictionary[object, anyio.CapacityLimiter] = weakref.WeakKeyDictionary()
         self.silences: Silences | None = None
         self._watched: set[Watched] = set()
         self._ticking = False
@@ -87,6 +87,10 @@ class Runtime(ABC):
         A hook's own task group cancels its connection when one of its tasks fails. Once the hook has ended,
         that is settled; a cancellation by the server is not.
         """
+
+    def task(self) -> Any:
+        """The caller's task, if a `Term` can end what it waits for; else None."""
+        return None
 
     @abstractmethod
     def later(self, delay: float, function: Callable[[], None]) -> Cancel:
@@ -153,6 +157,43 @@ class _Job:
             logger.exception("background task %s failed", getattr(self._function, "__qualname__", self._function))
 
 
+class Term:
+    """The deadline of one wait of an asyncio task that is in no cancel scope. A scope does more, and takes longer to
+    enter and to leave than all else that a connection does which never sends a frame.
+    """
+
+    __slots__ = ("_came", "_task", "_timer")
+
+    def __init__(self, task: asyncio.Task[Any], deadline: float) -> None:
+        self._task = task
+        self._came = False
+        self._timer = task.get_loop().call_at(deadline, self._come)
+
+    @property
+    def deadline(self) -> float:
+        """When the wait ends, on the loop's clock."""
+        return self._timer.when()
+
+    @deadline.setter
+    def deadline(self, deadline: float) -> None:
+        self._timer.cancel()
+        if not self._came:
+            self._timer = self._task.get_loop().call_at(deadline, self._come)
+
+    def cancel(self) -> None:
+        """End the wait now."""
+        self.deadline = 0
+
+    def _come(self) -> None:
+        self._came = True
+        self._task.cancel()
+
+    def over(self) -> bool:
+        """The wait is over: was it this that ended it, and nobody else?"""
+        self._timer.cancel()
+        return self._came and self._task.uncancel() == 0
+
+
 class AsyncioRuntime(Runtime):
     """The runtime of an asyncio loop."""
 
@@ -200,6 +241,9 @@ class AsyncioRuntime(Runtime):
         if not isinstance(error, asyncio.CancelledError) or (task is not None and task.cancelling()):
             raise error
         await anyio.lowlevel.checkpoint_if_cancelled()
+
+    def task(self) -> Any:
+        return asyncio.current_task(self._loop)
 
     def later(self, delay: float, function: Callable[[], None]) -> Cancel:
         return self._loop.call_later(delay, function).cancel
@@ -259,6 +303,9 @@ class TrioRuntime(Runtime):
 
 _current: RunVar[Runtime] = RunVar("chanx_runtime")
 
+#: The asyncio runtime that was asked for last; most processes have no other, and a `RunVar` takes ten times as long.
+_last: weakref.ref[AsyncioRuntime] | None = None
+
 
 def on_trio() -> bool:
     """Is the caller inside a trio run?"""
@@ -279,9 +326,15 @@ def on_a_loop() -> bool:
 
 def current() -> Runtime:
     """The runtime of the running event loop, made at first use."""
+    global _last
+    trio = on_trio()
+    if not trio and _last is not None and (last := _last()) is not None and last.here():
+        return last
     try:
-        return _current.get()
+        runtime = _current.get()
     except LookupError:
-        runtime = TrioRuntime() if on_trio() else AsyncioRuntime()
+        runtime = TrioRuntime() if trio else AsyncioRuntime()
         _current.set(runtime)
-        return runtime
+    if isinstance(runtime, AsyncioRuntime):
+        _last = weakref.ref(runtime)
+    return runtime

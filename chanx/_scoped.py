@@ -28,6 +28,11 @@ if TYPE_CHECKING:
 logger = logging.getLogger("chanx")
 
 
+#: What a connection begins with, and most have to the end; they are replaced before anything is put into them.
+_NONE: list[Any] = []
+_NO_CONTEXTS: dict[int, Any] = {}
+
+
 class Scoped:
     """The connection scope of injection; `Connection` is one.
 
@@ -55,16 +60,17 @@ class Scoped:
         self.service = service
         self.plan: Plan = service.plan
         self.scope = scope
-        self.values: list[Any] = [MISSING] * len(service.plan.slots)
+        slots = self.plan.slots
+        self.values: list[Any] = [MISSING] * len(slots) if slots else _NONE
         self.entered = False
         self.left = False
         self.entering = False
         self.deadline = math.inf
-        self.late: list[Late] = []
-        self._contexts: dict[int, Context[Any]] = {}
+        self.late: list[Late] = _NONE
+        self._contexts: dict[int, Context[Any]] = _NO_CONTEXTS
         self._lock: anyio.Lock | None = None
         self._http: HTTPConnection | None = None
-        self.http: Any = self.handshake() if service.plan.uses_http else None
+        self.http: Any = self.handshake() if self.plan.uses_http else None
 
     def handshake(self) -> HTTPConnection:
         """The opening handshake as Starlette's class, made once."""
@@ -74,11 +80,18 @@ class Scoped:
 
     def context(self, state: int) -> Context[Any]:
         """The context of one of the plan's states."""
+        if state == 0:
+            return self.ctx
         found = self._contexts.get(state)
         if found is None:
-            factory = self.plan.states[state]
-            found = self._contexts[state] = Context(cast("Connection", self), None if factory is None else factory())
+            found = self.made_context(state)
+            self._contexts = {**self._contexts, state: found}
         return found
+
+    def made_context(self, state: int) -> Context[Any]:
+        """A new context, with a new state of the channel's."""
+        factory = self.plan.states[state]
+        return Context(cast("Connection", self), None if factory is None else factory())
 
     async def enter(self, slot: int, manager: contextlib.AbstractAsyncContextManager[Any]) -> Any:
         """Enter a connection-scoped generator dependency."""
@@ -92,7 +105,7 @@ class Scoped:
             self.report("a dependency", error)
 
         late = Late(manager, self.home, lost)
-        self.late.append(late)
+        self.late = [*self.late, late]
         try:
             return await late.enter(contextvars.copy_context())
         except Exception:

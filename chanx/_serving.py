@@ -8,9 +8,12 @@ from __future__ import annotations
 
 import contextlib
 import logging
+import math
 from collections.abc import Mapping
+from functools import partial
 from typing import TYPE_CHECKING, Any
 
+import anyio
 from starlette.exceptions import HTTPException
 
 from chanx import _control, _dispatch
@@ -18,9 +21,11 @@ from chanx._ahead import EVENT, Received
 from chanx._answers import Stopped, failed, recovered, refuse
 from chanx._answers import answer as send_answer
 from chanx._dispatch import BadFrame, Control
+from chanx._handshake import accept
 from chanx._outbox import size_of
 from chanx._plan import Event
 from chanx._runs import Run
+from chanx._runtime import Term
 from chanx.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
@@ -30,6 +35,54 @@ logger = logging.getLogger("chanx")
 
 #: After these, whatever became of them, another frame may come.
 _GOES_ON = ("websocket.receive", EVENT["type"])
+
+
+async def begin(connection: Connection) -> bool:
+    """Accept the socket and wait for the first frame; False when `serve` would have nothing to read.
+
+    Nothing else is done in the connection's task meanwhile, so that it does without a cancel scope; see `Term`.
+    On trio, where scopes are cheap, `serve` waits itself.
+    """
+    connection.waiting = task = connection.home.task()
+    if task is None:
+        connection.term = scope = anyio.CancelScope(deadline=connection.ends_at)
+        with scope:
+            return await accept(connection)
+        return False
+    if connection.ends_at != math.inf:
+        connection.term = Term(task, connection.ends_at)
+    event: Received | None = None
+    try:
+        goes_on = await accept(connection)
+        if goes_on and connection.ahead is None and not connection.closing and not connection.left:
+            connection.reading = True
+            event = await connection.receive()
+    except BaseException as error:
+        if not _waited(connection):
+            if not isinstance(error, Exception):
+                raise
+            connection.broke(error)
+        return False
+    _waited(connection)
+    if event is None:
+        return goes_on
+    if event["type"] != "websocket.receive":
+        connection.gone(event)
+        return False
+    if not connection.closing:
+        connection.read = partial(_read_again, connection, event)
+    return True
+
+
+def _waited(connection: Connection) -> bool:
+    """The waits of `begin` are over; was it its term that ended it?"""
+    term, connection.term, connection.waiting = connection.term, None, None
+    return isinstance(term, Term) and term.over()
+
+
+async def _read_again(connection: Connection, event: Received) -> Received:
+    connection.read = connection.receive
+    return event
 
 
 async def serve(connection: Connection) -> None:
@@ -114,6 +167,28 @@ async def serve(connection: Connection) -> None:
             with contextlib.suppress(ConnectionClosed):
                 await connection.send_text(answer)
         connection.running = None
+
+
+async def settle(connection: Connection) -> None:
+    """Before the hooks end: what runs beside the messages finishes, and a close that we began is written."""
+    if connection.inbox is not None:
+        await connection.inbox.finished()
+    if connection.runs is not None:
+        await connection.runs.finished()
+    if connection.closing:
+        await connection.outbox.drained()
+
+
+async def stop_beside(connection: Connection) -> None:
+    """Cancel what runs beside the messages, and wait for its end, as long as other cleaning up may take."""
+    with anyio.CancelScope(shield=True, deadline=connection.home.time() + connection.service.limits.cleanup):
+        if connection.inbox is not None:
+            connection.inbox.cancel()
+        if connection.runs is not None:
+            connection.runs.stop()
+            await connection.runs.finished()
+        if connection.inbox is not None:
+            await connection.inbox.finished()
 
 
 async def handle_event(connection: Connection, event: Event, body: str) -> None:

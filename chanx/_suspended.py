@@ -27,7 +27,7 @@ class Suspended(Membership):
     __slots__ = ("_seen", "_seen_writing", "_stuck", "asks", "closing", "running", "watched")
 
     def __init__(self, service: Service, scope: Any) -> None:
-        super().__init__(service, scope)
+        Membership.__init__(self, service, scope)
         self.running: Any = None
         self.watched = False
         self.closing = False

@@ -13,6 +13,7 @@ from __future__ import annotations
 
 import itertools
 import logging
+import math
 import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any
@@ -23,10 +24,10 @@ from chanx import _lifecycle, _runtime
 from chanx._ahead import ReadAhead, Received
 from chanx._asks import Asks
 from chanx._control import sift, streams
-from chanx._handshake import accept, open_socket
+from chanx._handshake import open_socket
 from chanx._outbox import Outbox
 from chanx._runs import Runs
-from chanx._serving import serve
+from chanx._serving import begin, serve, settle, stop_beside
 from chanx._silence import Silence
 from chanx._states import State
 from chanx._strikes import Strikes
@@ -41,46 +42,48 @@ logger = logging.getLogger("chanx")
 
 _PROCESS = secrets.token_hex(6)
 _numbers = itertools.count(1)
+_NO_ENDINGS: list[Ending] = []  # `_lifecycle.enter` replaces it before anything is put into it
 
 
 class Connection(Suspended):
     """One accepted, or not yet accepted, WebSocket. Made and run by the channel's ASGI entry."""
 
     __slots__ = (
-        *("_reading", "_receive", "_serving", "_strikes", "ahead", "close_code", "close_reason", "cut", "endings"),
-        *("outbox", "read", "ref", "runs", "silence", "subprotocol"),
+        *("_strikes", "ahead", "close_code", "close_reason", "cut", "endings", "ends_at", "outbox", "read", "reading"),
+        *("receive", "ref", "runs", "silence", "subprotocol", "term", "waiting"),
     )
 
     def __init__(self, service: Service, scope: Any, receive: Any, send: Any) -> None:
-        super().__init__(service, scope)
+        Suspended.__init__(self, service, scope)  # `super()` takes three times as long
         self.id = f"{_PROCESS}-{next(_numbers)}"
         self.home = _runtime.current()
         self.silence: Silence | None = None
         if service.limits.heartbeat is not None or service.limits.idle is not None:
             self.silence = Silence(self, receive)
             receive = self.silence.receive
-        self._receive = receive
+        self.receive = receive
         self.read = receive
         self.outbox = Outbox(send, self.home, service.limits, self.variables, self.broke, self.watch)
-        self.endings: list[Ending] = []
+        self.endings: list[Ending] = _NO_ENDINGS
         self.subprotocol: str | None = None
         self.close_code: int | None = None
         self.close_reason = ""
-        self.cut = False
+        self.cut = self.reading = False
         self.ref = ""
         self.ahead: ReadAhead | None = None
         self.runs: Runs | None = None
         if self.plan.queued:
             self.queue_frames()
-        self._serving = anyio.CancelScope()
-        self._reading = anyio.CancelScope()
+        self.ends_at = math.inf
+        self.term: _runtime.Term | anyio.CancelScope | None = None
+        self.waiting: Any = None
         self._strikes: Strikes | None = None
 
     # -- life ---------------------------------------------------------------------------------------
 
     async def run(self) -> None:
         """From `websocket.connect` to the last hook."""
-        if (await self._receive())["type"] != "websocket.connect":
+        if (await self.receive())["type"] != "websocket.connect":
             return
         counters = self.service.counters
         counters.connections += 1
@@ -90,21 +93,32 @@ class Connection(Suspended):
         try:
             try:
                 if await open_socket(self):
-                    with self._serving:
-                        if await accept(self):
-                            with self._reading:
-                                await serve(self)
-                            await self._settle()
-                    if self._serving.cancelled_caught:
+                    cut = False
+                    if await begin(self):
+                        self.term = scope = anyio.CancelScope(deadline=self.ends_at)
+                        self.reading = True
+                        with scope:
+                            await serve(self)
+                        cut = scope.cancelled_caught and self.running is not None
+                    self.reading = False
+                    if self.closing or self._beside:
+                        self.term = scope = anyio.CancelScope(deadline=self.ends_at)
+                        with scope:
+                            await settle(self)
+                        cut = cut or scope.cancelled_caught
+                    if cut:
                         self._was_cut()
             except BaseException as error:  # noqa: BLE001 - raised again below, when the hooks have run
                 ended_by = error
-            ended_by = await self._end() or ended_by
+            if self.state is not State.LEAVING:
+                self.depart(1006)
+            if self._beside:
+                await stop_beside(self)
+            if self.endings:
+                ended_by = await _lifecycle.leave(self) or ended_by
         finally:
             counters.connections -= 1
-            self.home.connections.discard(self)
-            if self.service.gate.drain is not None:
-                self.service.gate.drain.ended(self)
+            self._let_go()
         if ended_by is not None:
             await self.home.raise_unless_over(ended_by)
 
@@ -119,37 +133,22 @@ class Connection(Suspended):
         if self.silence is not None:
             self.silence.begin()
 
-    async def _settle(self) -> None:
-        """Before the hooks end: what runs beside the messages finishes, and a close that we began is written."""
-        if self.inbox is not None:
-            await self.inbox.finished()
-        if self.runs is not None:
-            await self.runs.finished()
-        if self.closing:
-            await self.outbox.drained()
-
-    async def _end(self) -> BaseException | None:
-        """Run the last hooks and let go of everything; returns a cancellation that came up meanwhile."""
-        self.depart(1006)
-        try:
-            if self._beside:
-                deadline = self.home.time() + self.service.limits.cleanup
-                with anyio.CancelScope(shield=True, deadline=deadline):
-                    await self._stop_beside()
-            return await _lifecycle.leave(self) if self.endings else None
-        finally:
-            self.state = State.CLOSED
-            self.outbox.abandon()
-            if self.ahead is not None:
-                self.ahead.stop()
-            self.unwatch()
-            if self.silence is not None:
-                self.silence.end()
-            self.service.layer.members.remove(self)
+    def _let_go(self) -> None:
+        self.state = State.CLOSED
+        self.outbox.abandon()
+        if self.ahead is not None:
+            self.ahead.stop()
+        self.unwatch()
+        if self.silence is not None:
+            self.silence.end()
+        self.service.layer.members.remove(self)
+        self.home.connections.discard(self)
+        if self.service.gate.drain is not None:
+            self.service.gate.drain.ended(self)
 
     def stop_serving(self, moment: float) -> None:
         """Wait no longer than a moment: what still runs is cancelled then, and the hooks have their time."""
-        self._serving.deadline = min(self._serving.deadline, self.home.time() + moment)
+        self._end_by(min(self.ends_at, self.home.time() + moment))
 
     def _was_cut(self) -> None:
         self.cut = self.cut or self.handling or bool(self.outbox.queue) or self.outbox.busy is not None
@@ -161,15 +160,6 @@ class Connection(Suspended):
     def _beside(self) -> bool:
         """Does a handler run, or wait to run, beside the serial messages?"""
         return not ((self.inbox is None or self.inbox.idle) and (self.runs is None or self.runs.idle))
-
-    async def _stop_beside(self) -> None:
-        if self.inbox is not None:
-            self.inbox.cancel()
-        if self.runs is not None:
-            self.runs.stop()
-            await self.runs.finished()
-        if self.inbox is not None:
-            await self.inbox.finished()
 
     @property
     def handling(self) -> bool:
@@ -197,7 +187,7 @@ class Connection(Suspended):
         """Let every frame pass a queue from now on; made when it is needed."""
         if self.ahead is None:
             self.ahead = ReadAhead(
-                self._receive,
+                self.receive,
                 self.home,
                 self.service.limits,
                 self.variables,
@@ -224,7 +214,7 @@ class Connection(Suspended):
         event = await self.ahead.next()
         if self.ahead.idle and not self.closing:
             self.ahead = None
-            self.read = self._receive
+            self.read = self.receive
         return event
 
     def strike(self) -> bool:
@@ -269,7 +259,7 @@ class Connection(Suspended):
         if self.runs is not None:
             self.runs.clear()
         limits = self.service.limits
-        self._serving.deadline = self.home.time() + (limits.cleanup if now else limits.linger)
+        self._end_by(self.home.time() + (limits.cleanup if now else limits.linger))
         self.home.later(_runtime.TICK, self._stop_reading)
         return dropped
 
@@ -277,8 +267,8 @@ class Connection(Suspended):
         """Nothing more is handled, so nobody need wait for it; Granian sends no close frame while somebody does."""
         if self.ahead is not None:
             self.ahead.stop()
-        if self.running is None:  # else it goes on to read nothing
-            self._reading.cancel()
+        if self.running is None and self.reading and self.term is not None:  # else it goes on to read nothing
+            self.term.cancel()
 
     async def ask(self, message: Any, classes: tuple[Any, ...], timeout: float | None) -> Any:
         """Send a question and wait for its answer; see `Context.ask`."""
@@ -298,7 +288,7 @@ class Connection(Suspended):
             self.outbox.shut()
         self.left = True
         self._end_conversation()
-        if self.handling or self.ahead is not None:  # what waits there is still handled
+        if self.ahead is not None or self.handling:  # what waits there is still handled
             self._linger()
 
     def _end_conversation(self) -> None:
@@ -311,7 +301,15 @@ class Connection(Suspended):
             self.ahead.wake()
 
     def _linger(self) -> None:
-        self._serving.deadline = min(self._serving.deadline, self.home.time() + self.service.limits.linger)
+        self._end_by(min(self.ends_at, self.home.time() + self.service.limits.linger))
+
+    def _end_by(self, deadline: float) -> None:
+        """Have the connection's task end what it does at a time of the loop's clock."""
+        self.ends_at = deadline
+        if self.term is not None:
+            self.term.deadline = deadline
+        elif self.waiting is not None:
+            self.term = _runtime.Term(self.waiting, deadline)
 
     def broke(self, error: Exception) -> None:
         """The server could not send, or could not be read from."""
@@ -322,17 +320,20 @@ class Connection(Suspended):
 
     def depart(self, code: int, reason: str = "") -> None:
         """Leave all groups at once, in whatever state the connection is."""
-        if self.state in (State.LEAVING, State.CLOSED):
+        state = self.state
+        if state is State.LEAVING or state is State.CLOSED:
             return
         self.state = State.LEAVING
         self.close_code = code
         self.close_reason = reason
-        self.left_groups = set(self.groups)
-        for group in self.left_groups:
-            self.leave(group)
-        for inbox in (self.inbox, self.serial):
-            if inbox is not None:
-                inbox.clear()
+        if self.groups:
+            self.left_groups = set(self.groups)
+            for group in self.left_groups:
+                self.leave(group)
+        if self.inbox is not None:
+            self.inbox.clear()
+        if self.serial is not None:
+            self.serial.clear()
 
     def overloaded(self, why: str) -> None:
         """The client is too slow: say so and close, dropping what waits for it."""

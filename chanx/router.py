@@ -240,7 +240,8 @@ class Channel(Registrar, Publisher):
         """
         kind = scope["type"]
         if kind == "websocket":
-            await Connection(self._compiled("its first connection"), scope, receive, send).run()
+            service = self._service or self._compiled("its first connection")
+            await Connection(service, scope, receive, send).run()
         elif kind == "http":
             await _handshake.upgrade_required(send)
         elif kind == "lifespan":

@@ -30,6 +30,8 @@ async def verdict(channel: Channel, *fields: tuple[str, str]) -> int:
         ("https://example.com", "example.com:443"),
         ("https://example.com:443", "example.com"),
         ("http://localhost:8000", "localhost:8000"),
+        ("http://localhost:59999", "localhost:59999"),
+        ("http://localhost:65535", "localhost:65535"),
         ("http://EXAMPLE.com", "example.COM"),
         ("http://[::1]:8000", "[::1]:8000"),
         ("http://[2001:db8::1]", "[2001:db8::1]"),
@@ -61,6 +63,7 @@ async def test_the_same_host_is_let_in(origin: str, host: str) -> None:
         ("file://", "example.com"),
         ("chrome-extension://example.com", "example.com"),
         ("http://example.com:99999", "example.com:99999"),
+        ("http://example.com/a", "example.com/a"),
         ("http://[::1", "[::1"),
     ],
 )
