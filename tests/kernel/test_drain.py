@@ -120,6 +120,7 @@ async def test_it_ends_as_soon_as_everybody_has_left() -> None:
     async with crowd(house.channel, 3) as wires:
 
         async def all_leave() -> None:
+            await anyio.sleep(1)  # the drain has begun by then, and knows of all three
             for wire in wires:
                 wire.leave()
 
