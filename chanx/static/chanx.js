@@ -151,7 +151,7 @@ export class Chanx {
     if (opened !== null && Date.now() - opened >= backoff.steady) this.#attempt = 0;
     this.#openedAt = this.#socket = null;
     this.#gone.abort();
-    if (final) { this.#queue = []; globalThis.removeEventListener?.("online", this.retry); }
+    if (final) globalThis.removeEventListener?.("online", this.retry);
     else this.#timer = setTimeout(() => this.#open(), delayBefore(this.#attempt++, event.code, backoff, random));
     const error = new ChanxError("closed", event.reason || `closed with ${event.code}`, [], { cause: event });
     for (const call of [...this.#calls.values()]) if (final || call.sent) call.settle(error);
@@ -184,7 +184,7 @@ export class Chanx {
       end(error);
     };
     const stop = (error) => {
-      if (call.sent && this.#calls.has(ref)) this.#write(JSON.stringify({ [this.#tag]: "cancel", ref }));
+      if (this.#calls.has(ref)) this.#write(JSON.stringify({ [this.#tag]: "cancel", ref }));
       this.#queue = this.#queue.filter((other) => other !== one);
       settle(error);
     };

@@ -10,9 +10,8 @@ from starlette.applications import Starlette
 from starlette.requests import Request
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route, WebSocketRoute
-from starlette.websockets import WebSocket
 
-from chanx import AskFailed, Channel, Context, Query, Reject, static
+from chanx import AskFailed, Channel, Context, Limits, Query, Reject, static
 
 
 class Say(BaseModel):
@@ -248,12 +247,9 @@ async def typed_count(message: TypedCount, chunks: AsyncIterator[TypedWord]) -> 
         yield TypedSaid(text=word.text)
 
 
-async def heart(socket: WebSocket) -> None:
-    """What a server with a heartbeat sends; then what came back."""
-    await socket.accept()
-    await socket.send_json({"action": "heartbeat", "ask": "h1"})
-    await socket.send_json({"action": "came", "back": await socket.receive_json()})
-    await socket.receive()
+# And one that asks for signs of life all the time.
+beating = Channel("beating", limits=Limits(heartbeat=0.02, heartbeat_timeout=2.0))
+beating.on(Say)(say)
 
 
 async def page(_: Request) -> HTMLResponse:
@@ -265,7 +261,7 @@ app = Starlette(
         Route("/", page),
         WebSocketRoute("/ws", channel),
         WebSocketRoute("/typed", typed),
-        WebSocketRoute("/heart", heart),
+        WebSocketRoute("/beating", beating),
         Mount("/chanx", static.app),
     ],
     lifespan=channel.lifespan,

@@ -275,7 +275,9 @@ def test_a_signal_cancels_the_stream(page: Page) -> None:
             const socket = await opened();
             const read = async (id, control, each = () => {}) => {
                 const options = { signal: control.signal };
-                for await (const frame of socket.stream({ action: id ? "count" : "hold", id }, options)) each(frame);
+                for await (const frame of socket.stream({ action: id ? "count" : "hold", id }, options)) {
+                    await each(frame);
+                }
             };
             const [one, two, three] = [1, 2, 3].map(() => new AbortController());
             const waiting = failure(read("", one));
@@ -283,7 +285,11 @@ def test_a_signal_cancels_the_stream(page: Page) -> None:
             two.abort(gone());
             const early = await failure(read("early", two));
             let count = 0;
-            const inside = await failure(read("inside", three, () => { count += 1; three.abort(gone()); }));
+            const inside = await failure(read("inside", three, async () => {
+                count += 1;
+                await socket.request({ action: "note" });  // meanwhile more items arrive
+                three.abort(gone());
+            }));
             await socket.request({ action: "ended", id: "inside" });
             return [await waiting, early, [inside, count]];
         }""",
@@ -396,6 +402,95 @@ def test_an_upload_may_be_answered_by_a_stream_and_wait_for_a_connection(page: P
     assert words == ["one", "two"]
 
 
+def test_an_upload_that_is_given_up_does_not_wait_for_the_network(page: Page) -> None:
+    ended, error = run(
+        page,
+        """async () => {
+            window.WebSocket = class extends WebSocket {
+                get bufferedAmount() { return 1 << 30; }
+            };
+            const socket = await opened(), control = new AbortController();
+            let end;
+            const ended = new Promise((resolve) => { end = resolve; });
+            async function* parts() {
+                try {
+                    yield { action: "part", number: 1 };
+                } finally {
+                    end("ended");
+                }
+            }
+            const upload = failure(socket.upload({ action: "add" }, parts(), { signal: control.signal }));
+            control.abort(gone());
+            return [await ended, (await upload).name];
+        }""",
+    )
+    assert (ended, error) == ("ended", "AbortError")
+
+
+# -- what is sent, and what is left -------------------------------------------------------------------
+
+
+def test_no_more_is_sent_than_is_needed(page: Page) -> None:
+    sent = run(
+        page,
+        """async () => {
+            const sent = [];
+            window.WebSocket = class extends WebSocket {
+                send(text) { sent.push(text); super.send(text); }
+            };
+            const socket = await opened(), control = new AbortController(), { signal } = control;
+            await socket.request({ action: "note" }, { signal, timeout: 10_000 });
+            for await (const { text } of socket.stream({ action: "split", text: "a b" }, { signal })) text.trim();
+            for await (const { number } of socket.stream({ action: "count" })) if (number === 1) break;
+            await socket.upload({ action: "add" }, [{ action: "part", number: 1 }]);
+            async function* parts() {
+                yield { action: "part", number: 2 };
+                await socket.request({ action: "begun", id: "enough" });
+                await failure(upload);  // the generator ends after the call
+            }
+            const upload = socket.upload({ action: "add", id: "enough" }, parts(), { signal });
+            await socket.request({ action: "begun", id: "enough" });
+            control.abort(gone());
+            await failure(upload);
+            await socket.request({ action: "ended", id: "enough" });
+            return sent.map((text) => JSON.parse(text)).map(({ action, ref }) => `${action} ${ref}`);
+        }""",
+    )
+    begun = ["add 5", "begun 6", "part 5", "begun 7", "cancel 5", "ended 8"]
+    assert sorted(sent) == sorted(["note 1", "split 2", "count 3", "cancel 3", "add 4", "part 4", "complete 4", *begun])
+
+
+def test_nothing_is_left_behind(page: Page) -> None:
+    left = run(
+        page,
+        """async () => {
+            const left = new Map();
+            const count = (what, by) => left.set(what, (left.get(what) ?? 0) + by);
+            const counted = (target, name, by) => {
+                const real = target[name];
+                target[name] = function (kind, ...rest) {
+                    if (["abort", "online"].includes(kind)) count(kind, by);
+                    return real.call(this, kind, ...rest);
+                };
+            };
+            counted(EventTarget.prototype, "addEventListener", 1);
+            counted(EventTarget.prototype, "removeEventListener", -1);
+            const timers = new Set(), later = setTimeout, clear = clearTimeout;
+            window.setTimeout = (...values) => { const id = later(...values); timers.add(id); return id; };
+            window.clearTimeout = (id) => { timers.delete(id); clear(id); };
+            const { signal } = new AbortController(), options = { signal, timeout: 1_000_000 };
+            const socket = await opened();
+            await socket.request({ action: "note" }, options);
+            await failure(socket.request({ action: "forbidden" }, options));
+            for await (const { number } of socket.stream({ action: "count" }, options)) if (number === 1) break;
+            const counts = [left.get("abort"), left.get("online"), timers.size];
+            socket.close();
+            return [counts, [left.get("abort"), left.get("online"), timers.size]];
+        }""",
+    )
+    assert left == [[0, 1, 0], [0, 0, 0]]
+
+
 # -- questions ----------------------------------------------------------------------------------------
 
 
@@ -429,24 +524,29 @@ def test_a_question_is_answered_or_declined(page: Page, answer: str, said: str) 
 
 
 def test_a_question_that_is_open_is_told_of_the_end(page: Page) -> None:
-    aborted = run(
+    """And an answer that comes too late is not sent: the next connection has questions of its own."""
+    aborted, text, pushed = run(
         page,
         """async () => {
             const socket = await opened();
+            let late;
             const asked = new Promise((resolve) => {
                 socket.answer("confirm", (question, { signal }) => {
                     resolve(signal);
-                    return new Promise((answer) => signal.addEventListener("abort", () => answer({ late: true })));
+                    return new Promise((answer) => { late = answer; });
                 });
             });
             socket.send({ action: "delete", name: "notes" });
             const signal = await asked;
             socket.send({ action: "close", code: 1012 });
             await socket.until("open", 2);
-            return [signal.aborted, (await socket.request({ action: "say", text: "fine" })).text];
+            late({ action: "confirmed", yes: true });
+            const { text } = await socket.request({ action: "say", text: "fine" });
+            await socket.request({ action: "note" });
+            return [signal.aborted, text, socket.log.filter(([kind]) => kind === "push")];
         }""",
     )
-    assert aborted == [True, "fine"]
+    assert (aborted, text, pushed) == (True, "fine", [])
 
 
 def test_another_discriminator(page: Page) -> None:
@@ -462,9 +562,28 @@ def test_another_discriminator(page: Page) -> None:
     assert (said, wrong) == ("hello!", "declined")
 
 
-def test_a_heartbeat_is_answered(page: Page) -> None:
-    pushed = run(page, "async () => (await opened({}, '/heart')).until('push')")
-    assert pushed == [{"action": "came", "back": {"action": "heartbeat", "ask": "h1"}}]
+def test_heartbeats_are_answered(page: Page) -> None:
+    """The server asks again only when it had an answer."""
+    asked, log = run(
+        page,
+        """async () => {
+            const asked = [];
+            const second = new Promise((resolve) => {
+                window.WebSocket = class extends WebSocket {
+                    constructor(...values) {
+                        super(...values);
+                        const look = ({ data }) => { if (asked.push(JSON.parse(data)) === 2) resolve(); };
+                        this.addEventListener("message", look);
+                    }
+                };
+            });
+            const socket = await opened({}, "/beating");
+            await second;
+            return [asked, socket.log];
+        }""",
+    )
+    assert [(frame["action"], frame["ask"]) for frame in asked] == [("heartbeat", "h1"), ("heartbeat", "h2")]
+    assert log == [["status", "open"], ["open", False]]
 
 
 # -- the end, and coming back -------------------------------------------------------------------------
@@ -598,6 +717,35 @@ def test_with_a_queue_they_wait_in_order_and_within_its_bound(page: Page) -> Non
     assert texts == ["third", "first", "second", "fourth"]
     assert full == [False, closed("there is no connection, and no room to wait for one")]
     assert aborted["name"] == "AbortError"
+
+
+@pytest.mark.parametrize("how", ["refused", "closed"])
+def test_what_waits_is_told_of_the_end(page: Page, how: str) -> None:
+    error = run(
+        page,
+        """async (how) => {
+            const url = how === "refused" ? "/ws?status=401" : () => new Promise(() => {});
+            const socket = made({ queue: 1 }, url);
+            const waits = failure(socket.request({ action: "note" }));
+            if (how === "closed") socket.close(1000, "not you");
+            return waits;
+        }""",
+        how,
+    )
+    assert error == closed("not you")
+
+
+def test_a_hook_may_close(page: Page) -> None:
+    log = run(
+        page,
+        """async () => {
+            const socket = await opened({ onstatus: (status) => { if (status === "waiting") socket.close(4000); } });
+            socket.send({ action: "close", code: 1011 });
+            await socket.until("close", 2);
+            return [socket.status, ...socket.log.filter(([kind]) => kind === "close")];
+        }""",
+    )
+    assert log == ["closed", ["close", 4000, "", False], ["close", 1011, "", False]]
 
 
 def test_survives_a_kill_and_comes_back(mortal: Server, mortal_page: Page) -> None:
