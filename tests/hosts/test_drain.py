@@ -31,7 +31,6 @@ SIGTERM = [
     ("hypercorn-asyncio", "app", 1012, 0, True),
     ("hypercorn-trio", "app", 1012, -15, False),
     ("granian", "app", 1012, 0, True),
-    ("uvicorn-workers", "app", 1012, 0, True),
     ("daphne", "without_lifespan", 4012, 0, False),
 ]
 
@@ -72,20 +71,27 @@ def spread(times: list[float]) -> bool:
 
 @pytest.mark.parametrize(("name", "app", "code", "exit_code", "lifespan"), SIGTERM, ids=[one[0] for one in SIGTERM])
 def test_at_sigterm(name: str, app: str, code: int, exit_code: int, lifespan: bool) -> None:
-    workers = ("--workers", "2") if name == "uvicorn-workers" else ()
-    with (
-        serve(name.removesuffix("-workers"), f"tests.hosts.draining:{app}", *workers) as server,
-        clients(server) as made,
-    ):
+    with serve(name, f"tests.hosts.draining:{app}") as server, clients(server) as made:
         server.process.terminate()
         assert all_close_codes(made) == [code] * CLIENTS
         assert server.process.wait(TIMEOUT) == exit_code
         times = left(server)
         assert len(times) == CLIENTS
-        assert workers or spread(times)  # nobody knows how many clients each worker has
+        assert spread(times)
         assert "Traceback" not in server.log
         lines = [line.split()[0] for line in server.log.splitlines() if line.startswith(("left", "resource"))]
         assert lines == ["left:"] * CLIENTS + ["resource"] * lifespan
+        server.stop()
+
+
+def test_each_worker_of_uvicorn_is_drained() -> None:
+    with serve("uvicorn", "tests.hosts.draining:app", "--workers", "2") as server, clients(server) as made:
+        server.process.terminate()
+        assert all_close_codes(made) == [1012] * CLIENTS
+        assert server.process.wait(TIMEOUT) == 0
+        assert len(left(server)) == CLIENTS
+        assert "resource closed" in server.log
+        assert "Traceback" not in server.log
         server.stop()
 
 
