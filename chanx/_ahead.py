@@ -17,9 +17,8 @@ from typing import Any, NamedTuple
 import anyio
 
 from chanx._dispatch import Control
-from chanx._outbox import size_of
 from chanx._runtime import Cancel, Runtime
-from chanx.types import Limits
+from chanx.types import Limits, size_of
 
 Received = dict[str, Any]
 
@@ -109,10 +108,17 @@ class ReadAhead:
         if self._cancel is not None:
             self._cancel()
 
-    def put(self, event: Received) -> None:
-        """Let something else than a frame wait its turn; it takes no room, its own bounds are elsewhere."""
-        self._queue.append(Waiting(event, "", None, 0))
+    def put_turn(self) -> None:
+        """Let an event wait its turn among the frames; it takes no room, its own bounds are elsewhere."""
+        self._queue.append(Waiting(EVENT, "", None, 0))
         self.wake()
+
+    def drop_turn(self) -> None:
+        """The event whose turn would come first was dropped; the turns of the others stay where they are."""
+        for index, one in enumerate(self._queue):
+            if one.event is EVENT:
+                del self._queue[index]
+                return
 
     def holds(self, ref: str) -> bool:
         """Does a message with this ref wait?"""

@@ -2,50 +2,50 @@
 
 from __future__ import annotations
 
-import contextvars
-import logging
-from collections import deque
 from collections.abc import Awaitable, Callable
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Protocol
 
 import anyio
 
-from chanx._outbox import size_of
-from chanx._plan import Event
-from chanx._runtime import Cancel, Runtime
-from chanx.types import Limits
+from chanx._queue import Queue
+from chanx._runtime import Cancel
+from chanx.groups.layer import Publication
 
 if TYPE_CHECKING:
-    from chanx.groups.layer import Publication
-
-logger = logging.getLogger("chanx")
+    from chanx._membership import Membership
 
 
-class Inbox:
+class Turns(Protocol):
+    """Where serial events wait for their turn among the frames."""
+
+    def put_turn(self) -> None:
+        """One more turn, after all that waits."""
+        ...
+
+    def drop_turn(self) -> None:
+        """The oldest turn is over before it came."""
+        ...
+
+
+class Inbox(Queue):
     """The bounded queue of events of one connection, and the task that handles them while there are any.
 
-    Serial events have one of their own, without a task: `turn` is called for each, and `take` when its turn comes.
+    Serial events have one of their own, without a task: each gets a turn, and `next` is called when it comes.
     """
 
-    __slots__ = (
-        *("_cancel", "_context", "_finished", "_handle", "_held", "_limits", "_queue", "_runtime", "_size", "_turn"),
-    )
+    __slots__ = ("_cancel", "_finished", "_handle", "_held", "_turns")
+
+    name = "inbox of events"
 
     def __init__(
         self,
-        handle: Callable[[Event, str], Awaitable[None]],
-        runtime: Runtime,
-        limits: Limits,
-        context: contextvars.Context,
-        turn: Callable[[], None] | None = None,
+        handle: Callable[[Publication], Awaitable[None]],
+        owner: Membership,
+        turns: Turns | None = None,
     ) -> None:
-        self._turn = turn
+        super().__init__(owner, owner.service.limits.inbox, owner.service.limits.inbox_bytes)
+        self._turns = turns
         self._handle = handle
-        self._runtime = runtime
-        self._limits = limits
-        self._context = context
-        self._queue: deque[tuple[Event, str]] = deque()
-        self._size = 0
         self._held = True
         self._cancel: Cancel | None = None
         self._finished: anyio.Event | None = None
@@ -53,40 +53,24 @@ class Inbox:
     @property
     def idle(self) -> bool:
         """Nothing waits and nothing runs."""
-        return self._cancel is None and not (self._turn is not None and self._queue)
+        return self._cancel is None and not (self._turns is not None and self.waiting)
 
-    def push(self, event: Event, publication: Publication) -> bool:
-        """Queue an event; False when there is no room for it."""
-        size = size_of(publication.body)
-        if len(self._queue) >= self._limits.inbox or (self._queue and self._size + size > self._limits.inbox_bytes):
+    def push(self, publication: Publication) -> bool:
+        """Queue an event; False when there is no room for it and the policy is to close."""
+        if not super().push(publication):
             return False
-        self._queue.append((event, publication.body))
-        self._size += size
-        if self._turn is not None:
-            self._turn()
-        else:
+        if self._turns is None:
             self._run()
         return True
 
-    def take(self) -> tuple[Event, str] | None:
-        """The next event, when its turn has come; None when it was dropped meanwhile."""
-        if not self._queue:
-            return None
-        event, body = self._queue.popleft()
-        self._size -= size_of(body)
-        return event, body
+    def next(self) -> Publication | None:
+        """The next event, when its turn has come; None when it was forgotten meanwhile."""
+        return self._taken() if self.waiting else None
 
     def start(self) -> None:
         """The handshake is over: handle what waits, and all that comes."""
         self._held = False
         self._run()
-
-    def clear(self) -> int:
-        """Forget what waits; the running handler goes on. Returns how many events were dropped."""
-        dropped = len(self._queue)
-        self._queue.clear()
-        self._size = 0
-        return dropped
 
     def cancel(self) -> None:
         """Cancel the running handler."""
@@ -99,16 +83,27 @@ class Inbox:
             self._finished = self._finished or anyio.Event()
             await self._finished.wait()
 
+    def _added(self) -> None:
+        if self._turns is not None:
+            self._turns.put_turn()
+
+    def _dropped(self) -> None:
+        if self._turns is not None:
+            self._turns.drop_turn()
+
     def _run(self) -> None:
-        if self._cancel is None and not self._held and self._queue:
-            self._cancel = self._runtime.spawn(self._work, context=self._context)
+        if self._cancel is None and not self._held and self.waiting:
+            self._cancel = self._owner.home.spawn(self._work, context=self._owner.variables)
+
+    def _taken(self) -> Publication:
+        item = self.take()
+        assert isinstance(item, Publication)
+        return item
 
     async def _work(self) -> None:
         try:
-            while self._queue:
-                event, body = self._queue.popleft()
-                self._size -= size_of(body)
-                await self._handle(event, body)
+            while self.waiting:
+                await self._handle(self._taken())
         finally:
             self._cancel = None
             if self._finished is not None:

@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 import contextvars
+import logging
 from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
-from chanx._ahead import EVENT
 from chanx._inbox import Inbox
 from chanx._scoped import Scoped
 from chanx._serving import handle_event
@@ -17,10 +17,13 @@ from chanx.exceptions import ConnectionClosed
 if TYPE_CHECKING:
     from chanx._ahead import ReadAhead
     from chanx._outbox import Outbox
-    from chanx._plan import Event
     from chanx._service import Service
     from chanx.connection import Connection
     from chanx.groups.layer import Publication
+
+logger = logging.getLogger("chanx")
+
+HANDSHAKE, OPEN = State.HANDSHAKE, State.OPEN  # looked up for every member of a broadcast
 
 
 #: What a connection begins with; most are in no group, and an empty set takes 216 bytes.
@@ -101,29 +104,35 @@ class Membership(Scoped):
 
     def push(self, publication: Publication) -> None:
         """Queue a publication for the client or for its event handler; never waits, never raises."""
-        if self.state not in (State.HANDSHAKE, State.OPEN):
+        if self.state is not OPEN and self.state is not HANDSHAKE:
             return
         if publication.event is None:
-            if not self.outbox.push(publication.body):
+            if not self.outbox.push(publication):
                 self.overloaded("its outbox is full")
             return
         event = self.plan.events.get(publication.event)
         if event is None:
             self.service.counters.events_skipped += 1
             return
-        if not self._inbox_of(event).push(event, publication):
+        inbox = self.serial if event.serial else self.inbox
+        if not (inbox or self._made_inbox(event.serial)).push(publication):
             self.overloaded("its inbox of events is full")
 
-    def _inbox_of(self, event: Event) -> Inbox:
-        """Where an event waits for its handler."""
-        handle, limits = partial(handle_event, cast("Connection", self)), self.service.limits
-        if event.serial:
-            if self.serial is None:
-                turn = partial(self.queue_frames().put, EVENT)
-                self.serial = Inbox(handle, self.home, limits, self.variables, turn)
-            return self.serial
-        if self.inbox is None:
-            self.inbox = Inbox(handle, self.home, limits, self.variables)
-            if self.state is State.OPEN:
-                self.inbox.start()
-        return self.inbox
+    def dropping(self, what: str) -> None:
+        """The first push of an episode is dropped: say so, once until all that waits has been taken."""
+        logger.warning(
+            "connection %s (groups %s): its %s is full; what is oldest is dropped until it has caught up",
+            self.id, ", ".join(sorted(self.groups)) or "none", what,
+        )  # fmt: skip
+
+    def _made_inbox(self, serial: bool) -> Inbox:
+        """Where events wait for their handlers."""
+        handle = partial(handle_event, cast("Connection", self))
+        inbox = Inbox(handle, self, self.queue_frames() if serial else None)
+        if serial:
+            self.serial = inbox
+            return inbox
+        self.inbox = inbox
+        if self.state is OPEN:
+            inbox.start()
+        return inbox

@@ -1,71 +1,60 @@
 """Frames on their way to one client.
 
 Rules: only one send is under way at a time, and `writing` is what it carries; who finds None there may write
-at once and puts it back. While nothing waits, the sender itself writes; a writer task exists only while
-something waits. Group pushes never wait: a full outbox closes the connection. Answers wait for room, at most
-`send_timeout`.
+at once and puts it back, and then nothing waits. While nothing waits, the sender of an answer itself writes; what
+is pushed, and what waits, is written by the writer, in a task of its own. Group pushes never wait for room: a full
+outbox does with them what the channel's policy says. Answers do, at most `send_timeout`.
 """
 
 from __future__ import annotations
 
-import contextvars
-from collections import deque
-from collections.abc import Callable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from chanx._runtime import Cancel, Runtime
+from chanx._queue import Queue
+from chanx._writers import Writer
 from chanx.exceptions import ConnectionClosed
-from chanx.types import Limits
+from chanx.types import size_of
 
-#: The queue of an outbox in which nothing has waited yet; a deque of its own takes 760 bytes.
-_NOTHING: deque[str | dict[str, Any]] = deque()
+if TYPE_CHECKING:
+    from chanx.connection import Connection
+    from chanx.groups.layer import Publication
 
 #: Stands in `writing` until the handshake is over: everything waits.
 HELD = "held"
 
-#: Stands in `writing` when nothing more may be written.
+#: Stands in `writing` when nothing more may be written, and in the queue to tell so to who writes.
 SHUT = "shut"
 
 
-class Outbox:
+class Outbox(Queue):
     """The bounded queue of one connection and whoever writes from it.
 
     Attributes:
         send: the server's ASGI `send`.
         writing: the frame that is being written, `HELD`, or None: the next sender may write at once.
         closed: a close frame was queued or the connection broke; nothing more is taken.
-        failed: called once with the exception when the server could not send.
     """
 
     __slots__ = (
-        *("_cancel", "_context", "_empty", "_limits", "_room", "_runtime", "_size", "_watch"),
-        *("closed", "failed", "queue", "send", "writing"),
+        *("_connection", "_empty", "_mine", "_room", "_writer"),
+        *("closed", "send", "writing"),
     )
 
-    def __init__(
-        self,
-        send: Any,
-        runtime: Runtime,
-        limits: Limits,
-        context: contextvars.Context,
-        failed: Callable[[Exception], None],
-        watch: Callable[[], None],
-    ) -> None:
+    name = "outbox"
+
+    def __init__(self, send: Any, connection: Connection) -> None:
+        limits = connection.service.limits
+        Queue.__init__(self, connection, limits.outbox, limits.outbox_bytes)  # `super()` takes three times as long
         self.send = send
         self.writing: str | None = HELD
         self.closed = False
-        self.failed = failed
-        self._watch = watch
-        self.queue: deque[str | dict[str, Any]] = _NOTHING
-        self._size = 0
-        self._limits = limits
-        self._runtime = runtime
-        self._context = context
+        self._connection = connection
         self._room: anyio.Event | None = None
         self._empty: anyio.Event | None = None
-        self._cancel: Cancel | None = None
+        self._writer: Writer | None = None
+        self._mine = False  # does the writer write what stands in `writing`?
 
     def release(self) -> None:
         """The handshake is over: what waited goes out."""
@@ -92,33 +81,41 @@ class Outbox:
             self.writing = None
             self.start()
             return
-        if self._full(size_of(text)):
-            with anyio.fail_after(self._limits.send_timeout):
-                while self._full(size_of(text)):
+        size = size_of(text)
+        if self.full(size):
+            await self._room_for(size)
+        self.add(text, size)
+        self.start()
+
+    async def _room_for(self, size: int) -> None:
+        self.claims += 1
+        try:
+            with anyio.fail_after(self._connection.service.limits.send_timeout):
+                while self.full(size):
                     self._room = self._room or anyio.Event()
                     await self._room.wait()
                     if self.closed:
                         raise ConnectionClosed
-        self._append(text)
+        finally:
+            self.claims -= 1
 
-    def push(self, text: str) -> bool:
-        """Queue a frame of a group; False when there is no room for it."""
-        if self.closed:  # gone is not full
+    def push(self, publication: Publication) -> bool:
+        """Write a frame of a group, or queue it; False when there is no room and the policy is to close."""
+        if self.writing is None:
+            self.writing = publication.body
+            self._mine = True
+            if (self._writer or self._made_writer()).begin():
+                self._connection.watch()
             return True
-        if self._full(size_of(text)):
-            return False
-        self._append(text)
-        return True
+        return self.closed or super().push(publication)  # gone is not full
 
     def close(self, code: int, reason: str, *, now: bool = False) -> int:
         """Queue the close frame, behind what waits or instead of it; returns how many frames were dropped."""
         if self.closed:
             return 0
         self.closed = True
-        dropped = len(self.queue) if now else 0
-        if now:
-            self.queue.clear()
-        self._queue().append({"type": "websocket.close", "code": code, "reason": short_reason(reason)})
+        dropped = self.clear() if now else 0
+        self.add({"type": "websocket.close", "code": code, "reason": short_reason(reason)}, 0)
         self._wake()
         self.start()
         return dropped
@@ -139,65 +136,72 @@ class Outbox:
 
     async def drained(self) -> None:
         """Wait until everything is written or the connection broke."""
-        while self.queue or self.busy is not None:
+        while self.waiting or self.busy is not None:
             self._empty = self._empty or anyio.Event()
             await self._empty.wait()
 
     def abandon(self) -> None:
         """The connection is over: forget what waits and stop the writer."""
-        if self.queue or self.writing is not SHUT:
+        if self.waiting or self.writing is not SHUT:
             self.shut()
-        if self._cancel is not None:
-            self._cancel()
-
-    def _full(self, size: int) -> bool:
-        queued = len(self.queue)
-        return queued >= self._limits.outbox or (queued > 0 and self._size + size > self._limits.outbox_bytes)
-
-    def _queue(self) -> deque[str | dict[str, Any]]:
-        if self.queue is _NOTHING:
-            self.queue = deque()
-        return self.queue
-
-    def _append(self, text: str) -> None:
-        self._queue().append(text)
-        self._size += size_of(text)
-        if self.writing is None:
-            self.start()
+        if self._mine:
+            self._mine = False
+            self.writing = SHUT
+        if self._writer is not None:
+            self._writer.cancel()
 
     def start(self) -> None:
-        """Have a writer take what waits, if there is something and nobody writes."""
-        if self.queue and self.queue[0] is SHUT:
-            self.queue.clear()
+        """Have the writer take what waits, if there is something and nobody writes."""
+        if self.waiting and self.waiting[0] is SHUT:
+            self.clear()
             self.writing = SHUT
             self._wake()
-        if self.writing is None and self.queue:
+        if self.writing is None and self.waiting:
             self.writing = ""  # taken, so that nobody overtakes the writer before it runs
-            self._watch()
-            self._cancel = self._runtime.spawn(self._write, context=self._context)
+            self._mine = True
+            self._connection.watch()
+            (self._writer or self._made_writer()).soon()
+
+    def _made_writer(self) -> Writer:
+        self._writer = self._connection.home.writer(self._write, self._lost, self._connection.variables)
+        return self._writer
 
     async def _write(self) -> None:
+        """Write what was handed over, and then what waits."""
         try:
-            while self.queue:
-                item = self.queue.popleft()
-                text = item if isinstance(item, str) else None
-                self.writing = text or ""
-                if text is not None:
-                    self._size -= size_of(text)
-                if self._room is not None:
-                    self._room.set()
-                    self._room = None
-                if text is not None:
-                    await self.send({"type": "websocket.send", "text": text})
-                elif isinstance(item, dict):
-                    await self._send_close(item)
-        except Exception as error:  # noqa: BLE001 - whatever a server raises, the connection is broken
-            self.broke(error)
-        finally:
-            self.writing = SHUT if self.closed and not self.queue else None
-            self._cancel = None
-            self._wake()
-            self.start()
+            if self.writing:
+                await self.send({"type": "websocket.send", "text": self.writing})
+            while self.waiting:
+                await self._write_next()
+        except BaseException as raised:  # noqa: BLE001 - whatever a server raises, the connection is broken
+            error = self._connection.home.ordinary(raised)  # a cancellation goes on; `_lost` hears of it
+            if self._mine:
+                self._mine = False
+                self.writing = None
+                self.broke(error)
+            return
+        self._mine = False
+        self.writing = SHUT if self.closed else None
+        self._wake()
+
+    async def _write_next(self) -> None:
+        item = self.take()
+        if self._room is not None:
+            self._room.set()
+            self._room = None
+        if isinstance(item, dict):
+            self.writing = ""
+            await self._send_close(item)
+        else:
+            self.writing = text = item if isinstance(item, str) else item.body
+            await self.send({"type": "websocket.send", "text": text})
+
+    def _lost(self) -> None:
+        """The writer was cancelled; what it had to write cannot be written any more."""
+        if self._mine:
+            self._mine = False
+            self.writing = None
+            self.broke(ConnectionAbortedError("the task that writes was cancelled"))
 
     async def _send_close(self, event: dict[str, Any]) -> None:
         """Send the close frame, with a code of the application's range where the server refuses to send ours.
@@ -217,19 +221,17 @@ class Outbox:
     def broke(self, error: Exception) -> None:
         """The server could not send: nothing more goes out on this connection."""
         self.shut()
-        self.failed(error)
+        self._connection.broke(error)
 
     def shut(self) -> None:
         """Take nothing more, and forget what waits."""
         self.closed = True
-        if self.queue:
-            self.queue.clear()
-            self._size = 0
+        self.clear()
         writing = self.writing
         if writing is None or writing is HELD or writing is SHUT:  # not `busy`: nothing is being written
             self.writing = SHUT
-        elif self._cancel is None:  # who writes directly looks at the queue afterwards, and shuts it in `start`
-            self._queue().append(SHUT)
+        elif not self._mine:  # who writes directly looks at the queue afterwards, and shuts it in `start`
+            self.add(SHUT, 0)
         self._wake()
 
     def _wake(self) -> None:
@@ -239,11 +241,6 @@ class Outbox:
         if self._empty is not None:
             self._empty.set()
             self._empty = None
-
-
-def size_of(text: str) -> int:
-    """The bytes of a text on the wire."""
-    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def short_reason(reason: str) -> str:

@@ -13,21 +13,28 @@ from chanx.groups.layer import Publication
 
 
 def targets(
-    group: str | None, groups: Iterable[str] | None, connection: str | None, exclude: str | Iterable[str]
+    group: str | None,
+    groups: Iterable[str] | None,
+    connection: str | None,
+    exclude: str | Iterable[str],
+    key: str | None,
 ) -> dict[str, Any]:
     """The addressing of a publication.
 
     Raises:
-        TypeError: it names nobody, or a collection where one name is meant.
+        TypeError: it names nobody, a collection where one name is meant, or a key that is no string.
     """
     if isinstance(groups, str):
         raise TypeError(f"groups={groups!r} is one name; write group={groups!r}")
     if group is None and groups is None and connection is None:
         raise TypeError("say whom it is for: group=, groups= or connection=")
+    if key is not None and not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"key={key!r}; it is a string")
     return {
         "groups": (*(() if group is None else (group,)), *(groups or ())),
         "connections": () if connection is None else (connection,),
         "exclude": frozenset((exclude,) if isinstance(exclude, str) else exclude),
+        "key": key,
     }
 
 

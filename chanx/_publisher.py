@@ -24,6 +24,7 @@ class Publisher:
     _parents: list[Publisher]
     _service: Service | None
     _compiling: threading.RLock
+    _looked = False  # has it been seen that there is somebody to publish to?
 
     def _compiled(self, where: str) -> Service:
         """What the channel compiles into, at its first use."""
@@ -37,6 +38,7 @@ class Publisher:
         groups: Iterable[str] | None = None,
         connection: str | None = None,
         exclude: str | Iterable[str] = (),
+        key: str | None = None,
     ) -> None:
         """Send a message straight to the clients of groups, in every application this channel is part of.
 
@@ -46,13 +48,15 @@ class Publisher:
             groups: several; a member of more than one gets the message once.
             connection: the id of a single connection.
             exclude: ids of connections that do not get it.
+            key: what the message is about, as in `key="price:AAPL"`. With `Channel(overflow="coalesce")` it takes
+                the place of an earlier one with the same key that still waits for a slow client; else ignored.
 
         Raises:
             ConfigurationError: it is no message.
             TypeError: it names no target.
         """
         plan = self._publishing_plan("broadcast")
-        publication = _publish.frame(plan, message, _publish.targets(group, groups, connection, exclude))
+        publication = _publish.frame(plan, message, _publish.targets(group, groups, connection, exclude, key))
         await self._publish(publication, message)
 
     async def emit(
@@ -63,10 +67,11 @@ class Publisher:
         groups: Iterable[str] | None = None,
         connection: str | None = None,
         exclude: str | Iterable[str] = (),
+        key: str | None = None,
     ) -> None:
         """Send an event to the `event` functions of the members of groups; see `broadcast`."""
         plan = self._publishing_plan("emit")
-        publication = _publish.event(plan, event, _publish.targets(group, groups, connection, exclude))
+        publication = _publish.event(plan, event, _publish.targets(group, groups, connection, exclude, key))
         await self._publish(publication, event)
 
     def broadcast_sync(
@@ -77,6 +82,7 @@ class Publisher:
         groups: Iterable[str] | None = None,
         connection: str | None = None,
         exclude: str | Iterable[str] = (),
+        key: str | None = None,
     ) -> None:
         """`broadcast` from a thread without an event loop; returns once it is queued.
 
@@ -85,7 +91,7 @@ class Publisher:
         """
         _refuse_loop("broadcast")
         plan = self._publishing_plan("broadcast_sync")
-        publication = _publish.frame(plan, message, _publish.targets(group, groups, connection, exclude))
+        publication = _publish.frame(plan, message, _publish.targets(group, groups, connection, exclude, key))
         for layer in self._publishing(message, publication):
             layer.publish_sync(publication)
 
@@ -97,6 +103,7 @@ class Publisher:
         groups: Iterable[str] | None = None,
         connection: str | None = None,
         exclude: str | Iterable[str] = (),
+        key: str | None = None,
     ) -> None:
         """`emit` from a thread without an event loop; returns once it is queued.
 
@@ -105,12 +112,14 @@ class Publisher:
         """
         _refuse_loop("emit")
         plan = self._publishing_plan("emit_sync")
-        publication = _publish.event(plan, event, _publish.targets(group, groups, connection, exclude))
+        publication = _publish.event(plan, event, _publish.targets(group, groups, connection, exclude, key))
         for layer in self._publishing(event, publication):
             layer.publish_sync(publication)
 
     def layers(self) -> list[GroupLayer]:
         """Every group layer on which this channel's members may be: its own, and its parents'."""
+        if not self._parents and self._own_layer is not None:
+            return [self._own_layer]
         found: dict[int, GroupLayer] = {}
         for parent in self._parents:
             found.update({id(layer): layer for layer in parent.layers()})
@@ -137,8 +146,19 @@ class Publisher:
 
     def _publishing(self, message: Any, publication: Publication) -> list[GroupLayer]:
         layers = self.layers()
+        if not self._looked:
+            self._look(layers)
+        for layer in layers:
+            for observe in layer.members.observers:
+                observe(message, publication)
+        return layers
+
+    def _look(self, layers: list[GroupLayer]) -> None:
+        """Warn once where nobody can hear, and look no more once somebody may."""
         members = [layer.members for layer in layers if isinstance(layer, MemoryLayer)]
-        if len(members) == len(layers) and not any(one.served or one.warned for one in members):
+        if len(members) < len(layers) or any(one.served for one in members):
+            self._looked = True
+        elif not any(one.warned for one in members):
             logger.warning(
                 "%s published on a memory layer that has served no connection in this process: nobody can hear it. "
                 "From another process, give the channels of both a layer with a broker: Channel(groups=…)",
@@ -146,10 +166,6 @@ class Publisher:
             )
             for one in members:
                 one.warned = True
-        for layer in layers:
-            for observe in layer.members.observers:
-                observe(message, publication)
-        return layers
 
 
 def _refuse_loop(name: str) -> None:

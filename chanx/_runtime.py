@@ -21,6 +21,8 @@ import anyio.lowlevel
 from anyio.lowlevel import RunVar
 from starlette.exceptions import HTTPException
 
+from chanx._writers import AsyncioWriter, TrioWriter, Work, Writer
+
 if TYPE_CHECKING:
     from chanx._silence import Silences
 
@@ -67,6 +69,13 @@ class Runtime(ABC):
         """Run a coroutine function in the background and log what it raises; returns what cancels it.
 
         It gets a copy of the context of the connection that it is for, not the context of whoever set it off.
+        """
+
+    @abstractmethod
+    def writer(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
+        """What has frames written in the background, in a copy of the connection's context.
+
+        `lost` is called when its task was cancelled, by `Writer.cancel` or by somebody else.
         """
 
     @abstractmethod
@@ -223,6 +232,9 @@ class AsyncioRuntime(Runtime):
         task.add_done_callback(self._tasks.discard)
         return job.cancel
 
+    def writer(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
+        return AsyncioWriter(self._loop, self._tasks, work, lost, context.copy())
+
     def time(self) -> float:
         return self._loop.time()
 
@@ -279,6 +291,9 @@ class TrioRuntime(Runtime):
         job = _Job(function, args)
         self._trio.spawn_system_task(job.run, context=context.copy())
         return job.cancel
+
+    def writer(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
+        return TrioWriter(work, lost, context.copy())
 
     def ordinary(self, error: BaseException) -> Exception:
         if isinstance(error, Exception):

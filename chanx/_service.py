@@ -28,6 +28,7 @@ class Counters:
     handler_errors: int
     events_skipped: int
     frames_dropped: int
+    coalesced: int
     slow_closed: int
     cancelled: int
     timed_out: int
@@ -42,6 +43,7 @@ class Service:
     """One compiled channel as its connections use it.
 
     Attributes:
+        overflow: what becomes of pushes for which there is no room; see `Channel`.
         answers: the validators of the answers to questions, by the classes that were asked for.
     """
 
@@ -53,4 +55,5 @@ class Service:
     refuse: str
     allowed_origins: Collection[str] | None
     subprotocols: tuple[str, ...]
+    overflow: str
     answers: dict[tuple[Any, ...], Section | None] = field(default_factory=dict[tuple[Any, ...], "Section | None"])

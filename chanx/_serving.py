@@ -22,14 +22,14 @@ from chanx._answers import Stopped, failed, recovered, refuse
 from chanx._answers import answer as send_answer
 from chanx._dispatch import BadFrame, Control
 from chanx._handshake import accept
-from chanx._outbox import size_of
-from chanx._plan import Event
 from chanx._runs import Run
 from chanx._runtime import Term
 from chanx.exceptions import ConnectionClosed
+from chanx.types import size_of
 
 if TYPE_CHECKING:
     from chanx.connection import Connection
+    from chanx.groups.layer import Publication
 
 logger = logging.getLogger("chanx")
 
@@ -161,7 +161,7 @@ async def serve(connection: Connection) -> None:
                 outbox.interrupted(error)
             else:
                 outbox.writing = None
-                if outbox.queue:
+                if outbox.waiting:
                     outbox.start()
         else:
             with contextlib.suppress(ConnectionClosed):
@@ -191,12 +191,14 @@ async def stop_beside(connection: Connection) -> None:
             await connection.inbox.finished()
 
 
-async def handle_event(connection: Connection, event: Event, body: str) -> None:
+async def handle_event(connection: Connection, publication: Publication) -> None:
     """Run one event's handler for one member; what it returns goes to the member's client."""
+    assert publication.event is not None
+    event = connection.plan.events[publication.event]
     handler = event.handler
     counters = connection.service.counters
     try:
-        message = event.decode(body)
+        message = event.decode(publication.body)
     except Exception as error:  # noqa: BLE001 - another program published what this one does not understand
         counters.events_skipped += 1
         connection.report(f"reading an event for {handler.where}", error)
@@ -250,11 +252,11 @@ async def _acceptable(connection: Connection, event: Received) -> bool:
 
 async def _serial_event(connection: Connection) -> None:
     """The turn of an event that waited among the messages."""
-    taken = None if connection.serial is None or connection.closing else connection.serial.take()
+    taken = None if connection.serial is None or connection.closing else connection.serial.next()
     if taken is not None:
         connection.running = taken
         connection.watch()
-        await handle_event(connection, *taken)
+        await handle_event(connection, taken)
         connection.running = None
 
 

@@ -63,7 +63,7 @@ class Connection(Suspended):
             receive = self.silence.receive
         self.receive = receive
         self.read = receive
-        self.outbox = Outbox(send, self.home, service.limits, self.variables, self.broke, self.watch)
+        self.outbox = Outbox(send, self)
         self.endings: list[Ending] = _NO_ENDINGS
         self.subprotocol: str | None = None
         self.close_code: int | None = None
@@ -151,7 +151,7 @@ class Connection(Suspended):
         self._end_by(min(self.ends_at, self.home.time() + moment))
 
     def _was_cut(self) -> None:
-        self.cut = self.cut or self.handling or bool(self.outbox.queue) or self.outbox.busy is not None
+        self.cut = self.cut or self.handling or bool(self.outbox.waiting) or self.outbox.busy is not None
         if self.handling:
             self.service.counters.cancelled += 1
             logger.warning("connection %s: a handler ran on after the end and was cancelled", self.id)

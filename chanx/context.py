@@ -149,6 +149,7 @@ class Context(Generic[StateT]):
         groups: Iterable[str] | None = None,
         connection: str | None = None,
         exclude: str | Iterable[str] = (),
+        key: str | None = None,
     ) -> None:
         """Send a message to the clients of groups, this one included unless excluded.
 
@@ -158,13 +159,15 @@ class Context(Generic[StateT]):
             groups: several; a member of more than one gets the message once.
             connection: the id of a single connection.
             exclude: ids of connections that do not get it, as in `exclude=ctx.id`.
+            key: what the message is about, as in `key="price:AAPL"`. With `Channel(overflow="coalesce")` it takes
+                the place of an earlier one with the same key that still waits for a slow client; else ignored.
 
         Raises:
             ConfigurationError: it is no message.
             TypeError: it names no target.
         """
         own = self._connection
-        addressed = _publish.targets(group, groups, connection, exclude)
+        addressed = _publish.targets(group, groups, connection, exclude, key)
         await own.publish(_publish.frame(own.plan, message, addressed), message)
 
     async def emit(
@@ -175,8 +178,9 @@ class Context(Generic[StateT]):
         groups: Iterable[str] | None = None,
         connection: str | None = None,
         exclude: str | Iterable[str] = (),
+        key: str | None = None,
     ) -> None:
         """Send an event to the `@channel.event` functions of the members of groups; see `broadcast`."""
         own = self._connection
-        addressed = _publish.targets(group, groups, connection, exclude)
+        addressed = _publish.targets(group, groups, connection, exclude, key)
         await own.publish(_publish.event(own.plan, event, addressed), event)

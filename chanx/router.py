@@ -52,6 +52,11 @@ class Channel(Registrar, Publisher):
         allowed_origins: exact origins, such as `"https://example.com"`, in place of the same-host rule.
         subprotocols: in order of preference; the first that the client offers is chosen.
         groups: the group layer; left out, the parent's, or one in memory.
+        overflow: what becomes of a broadcast or an event for a connection whose outbox, or inbox, is full:
+            `"close"` closes the connection with 1013; `"drop_oldest"` drops the broadcast or event that has
+            waited longest; `"coalesce"` lets those with a `key=` take the place of an earlier one with the
+            same key that still waits, and closes when there is no room all the same. Answers are never
+            dropped. The connections of an included channel follow the channel that serves them.
         envelope: False to give up `ref` and the other reserved keys, and let messages use their names.
 
     Raises:
@@ -72,6 +77,7 @@ class Channel(Registrar, Publisher):
         allowed_origins: Iterable[str] | None = None,
         subprotocols: Iterable[str] = (),
         groups: GroupLayer | None = None,
+        overflow: Literal["close", "drop_oldest", "coalesce"] = "close",
         envelope: bool = True,
     ) -> None:
         where = frame_place(caller())
@@ -88,8 +94,10 @@ class Channel(Registrar, Publisher):
             where=where,
         )
         origins, subprotocols = _listed(allowed_origins), _listed(subprotocols)
-        _check(where, self._source, refuse, self.limits, groups, allowed_origins=origins, subprotocols=subprotocols)
+        lists = {"allowed_origins": origins, "subprotocols": subprotocols}
+        _check(where, self._source, refuse, self.limits, groups, overflow, **lists)
         self._refuse = refuse
+        self._overflow = overflow
         self._allowed_origins: Collection[str] | None = None if allowed_origins is None else frozenset(origins)
         self._subprotocols: tuple[str, ...] = tuple(subprotocols)
         self._given_layer = groups
@@ -173,6 +181,7 @@ class Channel(Registrar, Publisher):
                 refuse=self._refuse,
                 allowed_origins=self._allowed_origins,
                 subprotocols=self._subprotocols,
+                overflow=self._overflow,
             )
         return self._service
 
@@ -273,7 +282,7 @@ class Channel(Registrar, Publisher):
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _check(where: str, source: Source, refuse: Any, limits: Any, groups: Any, **lists: Any) -> None:
+def _check(where: str, source: Source, refuse: Any, limits: Any, groups: Any, overflow: Any, **lists: Any) -> None:
     """Refuse wrong arguments where they were written, not at the first connection."""
     wrong: str | None = None
     name: Any = source.name
@@ -297,6 +306,8 @@ def _check(where: str, source: Source, refuse: Any, limits: Any, groups: Any, **
         )
     elif groups is not None and not hasattr(groups, "members"):
         wrong = f"groups={groups!r} is no group layer; give an object such as MemoryLayer()"
+    elif overflow not in ("close", "drop_oldest", "coalesce"):
+        wrong = f'overflow={overflow!r}; it is "close", "drop_oldest" or "coalesce"'
     if wrong is not None:
         raise ConfigurationError(f"Channel at {where}: {wrong}")
     for key, value in lists.items():

@@ -99,6 +99,7 @@ class Stats:
         handler_errors: exceptions of handlers, hooks and error handlers that were logged.
         events_skipped: events for which a member had no handler, or which its guards held back.
         frames_dropped: frames and events that were not delivered because a client was too slow, or had fallen silent.
+        coalesced: frames and events in whose place a later one with the same key was delivered.
         slow_closed: connections closed with 1013.
         cancelled: handlers cancelled because they ran on for `Limits.linger` after the connection had ended.
         timed_out: connections closed because the client gave no sign of life (`Limits.heartbeat`).
@@ -111,6 +112,7 @@ class Stats:
     handler_errors: int = 0
     events_skipped: int = 0
     frames_dropped: int = 0
+    coalesced: int = 0
     slow_closed: int = 0
     cancelled: int = 0
     timed_out: int = 0
@@ -133,6 +135,11 @@ class Drained:
 def may_be_sent(code: int) -> bool:
     """Is this a close code that an application may send?"""
     return code in _PROTOCOL_CODES or 3000 <= code <= 4999
+
+
+def size_of(text: str) -> int:
+    """The bytes of a text on the wire."""
+    return len(text) if text.isascii() else len(text.encode("utf-8", "surrogatepass"))
 
 
 def place(thing: Any) -> str:

@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from typing import Protocol
 
 from chanx.groups.members import Members
+from chanx.types import size_of
 
 
 @dataclass(frozen=True, slots=True)
@@ -19,6 +20,8 @@ class Publication:
         groups: names of groups; a member of several gets the publication once.
         connections: ids of single connections.
         exclude: ids of connections that do not get it.
+        key: what the publication is about, where only the latest counts; see `Channel(overflow="coalesce")`.
+        size: the bytes of the body.
     """
 
     body: str
@@ -26,6 +29,11 @@ class Publication:
     groups: tuple[str, ...] = ()
     connections: tuple[str, ...] = ()
     exclude: frozenset[str] = frozenset()
+    key: str | None = None
+    size: int = field(init=False, repr=False, compare=False)
+
+    def __post_init__(self) -> None:
+        object.__setattr__(self, "size", size_of(self.body))
 
 
 class GroupLayer(Protocol):

@@ -1,0 +1,180 @@
+"""The task that writes what is pushed to a connection, in the cheapest form that its event loop has.
+
+Rules: a send never runs inside the task or the context of whoever pushed, so that what it wraps around itself (a
+context variable, a timeout, a cancel scope) works, and a failure or a cancellation stays there. The task is owned
+by the connection: `cancel` ends it for good.
+
+Where a task can be started at once, the writer is one for each time that something is to be written: mostly it is
+done when `begin` returns. Elsewhere a new task costs more than all the rest, so the writer is parked when nothing
+is left to write, and goes on when there is.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextvars
+import logging
+import sys
+from collections.abc import Callable, Coroutine
+from typing import Any, Protocol
+
+logger = logging.getLogger("chanx")
+
+#: Writes until nothing waits.
+Work = Callable[[], Coroutine[Any, Any, None]]
+
+
+class Writer(Protocol):
+    """Has the work done in a task of its own; only one piece of work at a time is asked for."""
+
+    def begin(self) -> bool:
+        """Have the work done, at once where that can be; False when it is done already."""
+        ...
+
+    def soon(self) -> None:
+        """Have the work done, but not before the caller has let the loop go on."""
+        ...
+
+    def cancel(self) -> None:
+        """The connection is over; so is the work, wherever it stands."""
+        ...
+
+
+class _Tasks:
+    """What the writers of asyncio share: tasks that are held strongly and whose end is looked at."""
+
+    __slots__ = ("_context", "_loop", "_lost", "_task", "_tasks", "_work")
+
+    def __init__(
+        self,
+        loop: asyncio.AbstractEventLoop,
+        tasks: set[asyncio.Task[None]],
+        work: Work,
+        lost: Callable[[], None],
+        context: contextvars.Context,
+    ) -> None:
+        self._loop = loop
+        self._tasks = tasks
+        self._work = work
+        self._lost = lost
+        self._context = context
+        self._task: asyncio.Task[None] | None = None
+
+    def cancel(self) -> None:
+        if self._task is not None:
+            self._task.cancel()
+
+    def _keep(self, task: asyncio.Task[None]) -> None:
+        self._task = task
+        self._tasks.add(task)
+        task.add_done_callback(self._ended)
+
+    def _ended(self, task: asyncio.Task[None]) -> None:
+        self._tasks.discard(task)
+        latest = self._task is task
+        if latest:
+            self._task = None
+        if task.cancelled():
+            if latest:
+                self._lost()
+        elif (error := task.exception()) is not None:
+            logger.error("writing to a connection failed", exc_info=error)
+
+
+class ParkedWriter(_Tasks):
+    """One task, which waits for the next piece of work."""
+
+    __slots__ = ("_parked",)
+
+    _parked: asyncio.Future[None] | None
+
+    def begin(self) -> bool:
+        task = self._task
+        if task is None or self._parked is None or self._parked.done():  # none yet, or it was cancelled
+            self._parked = None
+            self._keep(asyncio.Task(self._run(), loop=self._loop, context=self._context))
+        else:
+            self._parked.set_result(None)
+        return True
+
+    def soon(self) -> None:
+        self.begin()
+
+    async def _run(self) -> None:
+        while True:
+            await self._work()
+            self._parked = parked = self._loop.create_future()
+            await parked
+
+
+if sys.version_info >= (3, 12):
+
+    class EagerWriter(_Tasks):
+        """A task for each piece of work, which takes its first steps while it is made."""
+
+        __slots__ = ()
+
+        def begin(self) -> bool:
+            # not through the loop's task factory, which may be anything
+            task = asyncio.Task(self._work(), loop=self._loop, context=self._context, eager_start=True)
+            if task.done():
+                return False
+            self._keep(task)
+            return True
+
+        def soon(self) -> None:
+            self._keep(asyncio.Task(self._work(), loop=self._loop, context=self._context))
+
+    AsyncioWriter = EagerWriter
+else:
+    AsyncioWriter = ParkedWriter
+
+
+class TrioWriter:
+    """One system task, which waits for the next piece of work."""
+
+    __slots__ = ("_context", "_lost", "_parked", "_scope", "_trio", "_work")
+
+    def __init__(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> None:
+        import trio
+
+        self._trio = trio
+        self._work = work
+        self._lost = lost
+        self._context = context
+        self._scope: Any = None
+        self._parked: Any = None
+
+    def begin(self) -> bool:
+        parked = self._parked
+        if parked is not None:
+            self._parked = None
+            self._trio.lowlevel.reschedule(parked)
+        else:
+            self._scope = self._trio.CancelScope()
+            self._trio.lowlevel.spawn_system_task(self._run, self._scope, context=self._context)
+        return True
+
+    def soon(self) -> None:
+        self.begin()
+
+    def cancel(self) -> None:
+        if self._scope is not None:
+            self._scope.cancel()
+
+    async def _run(self, scope: Any) -> None:
+        lowlevel = self._trio.lowlevel
+        try:
+            with scope:
+                while True:
+                    await self._work()
+                    self._parked = lowlevel.current_task()
+                    await lowlevel.wait_task_rescheduled(self._abort)
+        except Exception:
+            logger.exception("writing to a connection failed")
+        finally:
+            self._lost()
+
+    def _abort(self, _raise_cancel: Any) -> Any:
+        self._parked = None
+        return self._trio.lowlevel.Abort.SUCCEEDED
