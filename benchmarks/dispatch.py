@@ -12,11 +12,14 @@ from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from functools import partial
 from importlib.metadata import version
+from typing import TypeVar
 
 from benchmarks import backend
 from benchmarks.contestants import Contestant, Heat, heats
 from benchmarks.table import Row, lines, rows
 from benchmarks.wire import App, Pause, timed
+
+T = TypeVar("T")
 
 
 def add_arguments(parser: ArgumentParser) -> None:
@@ -77,7 +80,7 @@ async def race_one(contestant: Contestant, app: App, messages: int, turn: Pause)
     return cost
 
 
-def order(contestants: Sequence[Contestant], number: int) -> list[Contestant]:
+def order(contestants: Sequence[T], number: int) -> list[T]:
     """Whose turn it is in a round: each starts as often as any other, and follows different ones."""
     start = number // 2 % len(contestants)
     turned = [*contestants[start:], *contestants[:start]]

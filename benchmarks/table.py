@@ -3,11 +3,23 @@
 from collections.abc import Iterable, Mapping
 from dataclasses import dataclass
 from statistics import median, quantiles
-
-from benchmarks.contestants import Contestant
+from typing import Protocol
 
 HEADINGS = ("contestant", "", "ratio", "spread", "added", "limit", "target", "")
 NUMBERS = {1, 2, 3, 4, 6}
+
+
+class Compared(Protocol):
+    """What a table has to know of a contestant; see `contestants.Contestant`."""
+
+    @property
+    def name(self) -> str: ...
+    @property
+    def limit(self) -> str | None: ...
+    @property
+    def target(self) -> float | None: ...
+    @property
+    def added_to(self) -> str | None: ...
 
 
 @dataclass(frozen=True, slots=True)
@@ -17,7 +29,7 @@ class Row:
     `added` is the difference to another contestant, in units of the limit.
     """
 
-    contestant: Contestant
+    contestant: Compared
     cost: tuple[float, ...]
     ratio: tuple[float, ...]
     added: tuple[float, ...]
@@ -58,7 +70,7 @@ def spread(values: tuple[float, ...]) -> str:
     return f"±{(high - low) / 2:.2f}"
 
 
-def rows(contestants: Iterable[Contestant], costs: Mapping[str, tuple[float, ...]]) -> list[Row]:
+def rows(contestants: Iterable[Compared], costs: Mapping[str, tuple[float, ...]]) -> list[Row]:
     """Costs by contestant's name, round by round, as rows of ratios. A round's ratio is of that round's costs."""
     made: list[Row] = []
     for contestant in contestants:

@@ -5,10 +5,13 @@ import subprocess
 import sys
 from pathlib import Path
 
+import anyio
 import pytest
 
 from benchmarks.backend import BACKENDS, BackendName
 from benchmarks.contestants import Contestant, Heat, heats
+from benchmarks.crowds import WRITERS, Crowd, Loop, Members, Sends
+from benchmarks.fanout import HEATS
 from benchmarks.wire import App, UnansweredError, answers, timed
 from tests import programs
 
@@ -53,6 +56,29 @@ def test_instructions_says_what_is_missing(tmp_path: Path) -> None:
     ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
     assert ended.returncode == 2
     assert "valgrind is not installed" in ended.stderr
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_fanout_prints_every_row(backend: BackendName) -> None:
+    expected = [row.name for heat in HEATS if heat.size <= 100 for row in heat.contestants(backend)]
+    assert_rows(benchmark("fanout", "--quick", "--backend", backend), expected)
+
+
+@pytest.mark.parametrize("framing", [False, True])
+@pytest.mark.parametrize("kind", ["loop", "writers", "chanx"])
+async def test_every_member_of_a_crowd_gets_every_message(kind: str, framing: bool, anyio_backend: BackendName) -> None:
+    sends = Sends(framing=framing)
+    kinds: dict[str, type[Crowd]] = {"loop": Loop, "writers": WRITERS[anyio_backend], "chanx": Members}
+    crowd = kinds[kind](sends)
+    async with anyio.create_task_group() as tasks:
+        await crowd.open(tasks, 7)
+        for _ in range(3):
+            await crowd.publish()
+        await anyio.wait_all_tasks_blocked()
+        assert sends.sent == 21
+        crowd.close()
+        await anyio.wait_all_tasks_blocked()
+        tasks.cancel_scope.cancel()
 
 
 def limited() -> list[tuple[Contestant, Contestant]]:
