@@ -29,6 +29,7 @@ class Desk:
         self.log: list[str] = []
         self.running: list[str] = []
         self.most = 0
+        self._free = False
         self._gates: dict[str, anyio.Event] = {}
 
     def gate(self, name: str) -> anyio.Event:
@@ -39,13 +40,19 @@ class Desk:
         for name in names:
             self.gate(name).set()
 
+    def let_all(self) -> None:
+        """Let all work finish, from now on."""
+        self._free = True
+        self.let(*self.running)
+
     async def work(self, name: str) -> None:
         """Work until the test lets it finish."""
         self.log.append(f"+{name}")
         self.running.append(name)
         self.most = max(self.most, len(self.running))
         try:
-            await self.gate(name).wait()
+            if not self._free:
+                await self.gate(name).wait()
         except BaseException:
             self.log.append(f"!{name}")
             raise

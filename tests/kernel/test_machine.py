@@ -274,8 +274,8 @@ class Machine:
         """Let everything come to its end; while the connection can send, each ref is answered."""
         wire = self.wire
         wire.release()
+        self.desk.let_all()
         for _ in range(40):
-            self.desk.let(*self.desk.running)
             await anyio.wait_all_tasks_blocked()
             if self.over or (self.finals() == self.uses and not self.desk.running and not wire.waiting):
                 break
