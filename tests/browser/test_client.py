@@ -18,6 +18,7 @@ APP = "tests.browser.app:app"
 
 # What each script below may use. `opened(options)` is a socket that is open; its hooks write to `socket.log`, and
 # `socket.until(kind, n)` waits for the n-th entry of a kind. `failure(promise)` is what a promise is rejected with.
+# `timers` are those under way.
 TOOLS = """async () => {
     Object.assign(window, await import("/chanx/chanx.js"));
     window.made = (options = {}, url = "/ws") => {
@@ -53,6 +54,15 @@ TOOLS = """async () => {
         ({ name, code, detail, errors }) => ({ name, code, detail, errors }),
     );
     window.gone = () => new DOMException("gone", "AbortError");
+    window.later = setTimeout;
+    window.timers = new Set();  // those under way
+    const clear = clearTimeout;
+    window.setTimeout = (call, ...rest) => {
+        const id = later((...values) => { timers.delete(id); call(...values); }, ...rest);
+        timers.add(id);
+        return id;
+    };
+    window.clearTimeout = (id) => { timers.delete(id); clear(id); };
 }"""
 
 
@@ -104,7 +114,7 @@ def blank(tab: Page, server: Server) -> Iterator[Page]:
 
 def run(page: Page, script: str, value: Any = None) -> Any:
     """What a function of the page's returns; one that waits for ever fails."""
-    limit = f"new Promise((_, fail) => setTimeout(fail, {PATIENCE}, new Error('it waits for ever')))"
+    limit = f"new Promise((_, fail) => later(fail, {PATIENCE}, new Error('it waits for ever')))"
     return page.evaluate(f"async (value) => Promise.race([{limit}, ({script})(value)])", value)
 
 
@@ -168,7 +178,8 @@ def test_pushes_go_to_the_hook_and_to_their_listeners(page: Page) -> None:
         """async () => {
             const socket = await opened();
             const heard = [];
-            const off = socket.on("said", (frame) => heard.push(frame.text));
+            const next = (frame) => heard.push(`next ${frame.text}`);  // not yet for the frame that it is made at
+            const off = socket.on("said", (frame) => { heard.push(frame.text); socket.on("said", next); });
             socket.on("number", () => heard.push("wrong"));
             const sent = socket.send({ action: "push", text: "one" });
             await socket.until("push", 1);
@@ -186,7 +197,7 @@ def test_pushes_go_to_the_hook_and_to_their_listeners(page: Page) -> None:
         {"action": "said", "text": "two"},
         {"action": "said", "text": "three", "ref": "mine"},
     ]
-    assert heard == ["one"]
+    assert heard == ["one", "next two", "next three"]
 
 
 def test_a_request_can_be_given_up(page: Page) -> None:
@@ -475,9 +486,6 @@ def test_nothing_is_left_behind(page: Page) -> None:
             };
             counted(EventTarget.prototype, "addEventListener", 1);
             counted(EventTarget.prototype, "removeEventListener", -1);
-            const timers = new Set(), later = setTimeout, clear = clearTimeout;
-            window.setTimeout = (...values) => { const id = later(...values); timers.add(id); return id; };
-            window.clearTimeout = (id) => { timers.delete(id); clear(id); };
             const { signal } = new AbortController(), options = { signal, timeout: 1_000_000 };
             const socket = await opened();
             await socket.request({ action: "note" }, options);
@@ -735,6 +743,28 @@ def test_what_waits_is_told_of_the_end(page: Page, how: str) -> None:
     assert error == closed("not you")
 
 
+@pytest.mark.parametrize("settle", ["resolve", "reject"])
+def test_an_address_that_is_told_after_the_end_is_of_no_use(page: Page, settle: str) -> None:
+    log, made = run(
+        page,
+        """async (settle) => {
+            const ways = {};
+            let made = 0;
+            window.WebSocket = class extends WebSocket {
+                constructor(...values) { super(...values); made += 1; }
+            };
+            const address = new Promise((resolve, reject) => Object.assign(ways, { resolve, reject }));
+            const socket = window.made({}, () => address);
+            socket.close();
+            ways[settle]("/ws");
+            await new Promise((turn) => later(turn));  // all that follows at once has followed
+            return [socket.log, made];
+        }""",
+        settle,
+    )
+    assert (log, made) == ([["status", "closed"], ["close", 1000, "", False]], 0)
+
+
 def test_a_hook_may_close(page: Page) -> None:
     log = run(
         page,
@@ -798,10 +828,10 @@ def test_a_page_that_is_online_again_does_not_wait(page: Page) -> None:
             socket.send({ action: "close", code: 1011 });
             await socket.until("close", 2);
             socket.retry();
-            return [waiting, await socket.until("open", 3)];
+            return [waiting, await socket.until("open", 3), timers.size];
         }""",
     )
-    assert opened == ["waiting", [True]]
+    assert opened == ["waiting", [True], 0]
 
 
 def test_delays_have_full_jitter_within_a_ceiling(page: Page) -> None:
@@ -828,7 +858,7 @@ def test_delays_grow_until_a_connection_was_steady(page: Page) -> None:
     delays = run(
         page,
         """async () => {
-            const delays = [], later = setTimeout;
+            const delays = [];
             let now = 0;
             Date.now = () => now;
             window.setTimeout = (run, ms) => {
