@@ -608,20 +608,22 @@ def test_codes(page: Page) -> None:
     ("code", "final"), [(1000, True), (1008, True), (1009, True), (4008, True), (1011, False), (1012, False)]
 )
 def test_the_server_closes(page: Page, code: int, final: bool) -> None:
-    event, held, status = run(
+    event, held, cause, status = run(
         page,
         """async ([code, final]) => {
             const socket = await opened();
-            const held = failure(socket.request({ action: "hold" }));
+            const held = socket.request({ action: "hold" });
+            const cause = held.catch((error) => error.cause.code);
             socket.send({ action: "close", code, reason: "because" });
             const event = await socket.until("close");
             if (!final) await socket.until("open", 2);
-            return [event, await held, socket.status];
+            return [event, await failure(held), await cause, socket.status];
         }""",
         [code, final],
     )
     assert event == [code, "because", not final]
     assert held == closed("because")
+    assert cause == code
     assert status == ("closed" if final else "open")
 
 
