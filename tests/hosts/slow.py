@@ -14,6 +14,7 @@ class Shout(BaseModel):
 
     action: Literal["shout"] = "shout"
     size: int
+    key: str | None = None
 
 
 class Give(BaseModel):
@@ -28,6 +29,19 @@ class Text(BaseModel):
     text: str
 
 
+class Count(BaseModel):
+    """What became of the broadcasts?"""
+
+    action: Literal["count"] = "count"
+
+
+class Counted(BaseModel):
+    action: Literal["counted"] = "counted"
+    dropped: int
+    coalesced: int
+    slow_closed: int
+
+
 class Left(BaseModel):
     action: Literal["left"] = "left"
     who: str
@@ -40,8 +54,8 @@ Topic = Annotated[str, Query("topic")]
 OUTBOX_BYTES = 2 * 1024 * 1024
 
 
-def make(limits: Limits) -> Channel:
-    slow = Channel("slow", limits=limits)
+def make(limits: Limits, overflow: Literal["close", "drop_oldest", "coalesce"] = "close") -> Channel:
+    slow = Channel("slow", limits=limits, overflow=overflow)
 
     @slow.on_connect
     async def enter(ctx: Context, topic: Topic) -> None:
@@ -53,14 +67,21 @@ def make(limits: Limits) -> Channel:
 
     @slow.on(Shout)
     async def shout(message: Shout, ctx: Context, topic: Topic) -> None:
-        await ctx.broadcast(Text(text="x" * message.size), group=topic)
+        await ctx.broadcast(Text(text="x" * message.size), group=topic, key=message.key)
 
     @slow.on(Give)
     async def give(message: Give) -> Text:
         return Text(text="x" * message.size)
+
+    @slow.on(Count)
+    async def count(message: Count) -> Counted:
+        stats = slow.stats()
+        return Counted(dropped=stats.frames_dropped, coalesced=stats.coalesced, slow_closed=stats.slow_closed)
 
     return slow
 
 
 patient = make(Limits(outbox_bytes=OUTBOX_BYTES))
 strict = make(Limits(outbox_bytes=OUTBOX_BYTES, send_timeout=0.5, cleanup=0.5))
+dropping = make(Limits(outbox_bytes=OUTBOX_BYTES), "drop_oldest")
+latest = make(Limits(outbox_bytes=OUTBOX_BYTES), "coalesce")
