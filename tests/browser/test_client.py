@@ -885,21 +885,25 @@ def test_delays_grow_until_a_connection_was_steady(page: Page) -> None:
     assert delays == [16, 32, 64, 100, 100, 100, 16, 32]
 
 
-def test_the_address_may_be_made_anew_for_each_attempt(page: Page) -> None:
-    tried, error = run(
+def test_the_address_may_be_made_anew_for_each_attempt(page: Page, server: Server) -> None:
+    urls, error = run(
         page,
         """async () => {
-            const tried = [];
+            const urls = [];
+            window.WebSocket = class extends WebSocket {
+                constructor(url, ...values) { super(url, ...values); urls.push(url); }
+            };
+            let tried = 0;
             const socket = made({}, async () => {
-                tried.push(tried.length);
-                if (tried.length === 1) throw new Error("no token");
-                return new URL("/ws", location.href);
+                tried += 1;
+                if (tried === 1) throw new Error("no token");
+                return new URL(`/ws?token=${tried}`, location.href);
             });
             await socket.until("open");
-            return [tried.length, await socket.until("close")];
+            return [urls, await socket.until("close")];
         }""",
     )
-    assert tried == 2
+    assert urls == [server.running.ws("/ws?token=2")]  # not every browser takes http here
     assert error == [1006, "Error: no token", True]
 
 
