@@ -37,6 +37,9 @@ class Facts:
         grace: it lets open connections be for its grace period first, and then cancels what is left.
         hooks: `on_disconnect` runs to its end at SIGTERM, before the lifespan ends; else nobody waits for it.
         exit_code: of the process after SIGTERM.
+        drained_options: what it needs for `drain_on_sigterm` to get hold of the signal.
+        drained_exit_code: of the process after SIGTERM with that.
+        drained_lifespan: the lifespan ends after that.
         orphans: its worker goes on when its first process is killed with SIGKILL.
     """
 
@@ -61,6 +64,9 @@ class Facts:
     hooks: bool
     exit_code: int
     orphans: bool
+    drained_options: tuple[str, ...]
+    drained_exit_code: int
+    drained_lifespan: bool
     options: tuple[str, ...] = ()
 
 
@@ -87,6 +93,9 @@ UVICORN = Facts(
     hooks=True,
     exit_code=-15,
     orphans=False,
+    drained_options=(),
+    drained_exit_code=-15,
+    drained_lifespan=True,
 )
 
 HYPERCORN = Facts(
@@ -112,6 +121,9 @@ HYPERCORN = Facts(
     hooks=False,
     exit_code=0,
     orphans=True,
+    drained_options=("--workers", "0"),
+    drained_exit_code=0,
+    drained_lifespan=True,
 )
 
 GRANIAN = Facts(
@@ -136,6 +148,9 @@ GRANIAN = Facts(
     hooks=False,
     exit_code=0,
     orphans=True,
+    drained_options=(),
+    drained_exit_code=0,
+    drained_lifespan=True,
 )
 
 DAPHNE = Facts(
@@ -160,6 +175,9 @@ DAPHNE = Facts(
     hooks=False,
     exit_code=0,
     orphans=False,
+    drained_options=(),
+    drained_exit_code=0,
+    drained_lifespan=False,
 )
 
 #: The servers that the suite runs on, by the names of their parameters.
@@ -170,7 +188,15 @@ SERVERS = {
     ),
     "uvicorn-wsproto": replace(UVICORN, title="Uvicorn, wsproto", server="uvicorn-wsproto", invalid_utf8=None),
     "hypercorn-asyncio": HYPERCORN,
-    "hypercorn-trio": replace(HYPERCORN, title="Hypercorn, trio", server="hypercorn-trio", shutdown=None, hooks=True),
+    "hypercorn-trio": replace(
+        HYPERCORN,
+        title="Hypercorn, trio",
+        server="hypercorn-trio",
+        shutdown=None,
+        hooks=True,
+        drained_exit_code=-15,
+        drained_lifespan=False,
+    ),
     "granian": GRANIAN,
     "daphne": DAPHNE,
 }
@@ -216,6 +242,11 @@ def _interval(one: Facts) -> str:
     return "off by default" if one.pings else "**never**"
 
 
+def _drained(one: Facts) -> str:
+    options = f" with `{' '.join(one.drained_options)}`" if one.drained_options else ""
+    return f"{1012 if one.codes else 4012}{options}"
+
+
 _ROWS: dict[str, Callable[[Facts], str]] = {
     "lifespan": lambda one: _yes(one.lifespan),
     "a refusal is an HTTP status": lambda one: "yes" if one.denial else "**no**, always 403",
@@ -234,6 +265,9 @@ _ROWS: dict[str, Callable[[Facts], str]] = {
     "SIGTERM: when": lambda one: "after the grace period" if one.grace else "at once",
     "SIGTERM: `on_disconnect` is waited for": lambda one: _yes(one.hooks),
     "SIGTERM: exit code": lambda one: "by the signal" if one.exit_code < 0 else str(one.exit_code),
+    "`drain_on_sigterm`: clients see": _drained,
+    "`drain_on_sigterm`: exit code": lambda one: "by the signal" if one.drained_exit_code < 0 else "0",
+    "`drain_on_sigterm`: the lifespan ends": lambda one: _yes(one.drained_lifespan),
     "SIGKILL of the first process": lambda one: "**the worker goes on**" if one.orphans else "ends it",
 }
 

@@ -14,25 +14,14 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.sync.client import ClientConnection, connect
 
 from tests.hosts.draining import BATCH, INTERVAL
+from tests.hosts.facts import SERVERS
 from tests.servers import Server, serve
 
-pytestmark = pytest.mark.hosts
+pytestmark = [pytest.mark.hosts, pytest.mark.faults]
 
 TIMEOUT = 15.0  # seconds; how long an answer may take on a loaded machine
 CLIENTS = 6
 PARENT = ("--workers", "1", "--graceful-timeout", "1")
-
-# Each server, the code that clients see (Daphne knows only those of applications), the exit code (Uvicorn ends by the
-# signal that it got; Hypercorn on trio does not mind it at all, so that it has its usual effect), and whether the
-# lifespan ends.
-SIGTERM = [
-    ("uvicorn", "app", 1012, -15, True),
-    ("uvicorn-wsproto", "app", 1012, -15, True),
-    ("hypercorn-asyncio", "app", 1012, 0, True),
-    ("hypercorn-trio", "app", 1012, -15, False),
-    ("granian", "app", 1012, 0, True),
-    ("daphne", "without_lifespan", 4012, 0, False),
-]
 
 
 @contextlib.contextmanager
@@ -69,18 +58,20 @@ def spread(times: list[float]) -> bool:
     return times[-1] - times[0] > (CLIENTS // BATCH - 1) * INTERVAL / 2
 
 
-@pytest.mark.parametrize(("name", "app", "code", "exit_code", "lifespan"), SIGTERM, ids=[one[0] for one in SIGTERM])
-def test_at_sigterm(name: str, app: str, code: int, exit_code: int, lifespan: bool) -> None:
-    with serve(name, f"tests.hosts.draining:{app}") as server, clients(server) as made:
+@pytest.mark.parametrize("name", SERVERS)
+def test_at_sigterm(name: str) -> None:
+    facts = SERVERS[name]
+    app = "app" if facts.lifespan else "without_lifespan"
+    with serve(facts.server, f"tests.hosts.draining:{app}", *facts.drained_options) as server, clients(server) as made:
         server.process.terminate()
-        assert all_close_codes(made) == [code] * CLIENTS
-        assert server.process.wait(TIMEOUT) == exit_code
+        assert all_close_codes(made) == [1012 if facts.codes else 4012] * CLIENTS
+        assert server.process.wait(TIMEOUT) == facts.drained_exit_code
         times = left(server)
         assert len(times) == CLIENTS
         assert spread(times)
         assert "Traceback" not in server.log
         lines = [line.split()[0] for line in server.log.splitlines() if line.startswith(("left", "resource"))]
-        assert lines == ["left:"] * CLIENTS + ["resource"] * lifespan
+        assert lines == ["left:"] * CLIENTS + ["resource"] * facts.drained_lifespan
         server.stop()
 
 
