@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import signal
 import socket
+import sys
 
 import httpx
 import pytest
@@ -36,5 +38,18 @@ def test_a_server_serves_until_the_block_ends(name: str) -> None:
     with serve(name, "tests.test_servers:hello") as server:
         assert httpx.get(server.http(), trust_env=False).text == "hello"
     assert server.stopped
+    assert server.processes() == []
     with pytest.raises(httpx.ConnectError):
         httpx.get(server.http(), trust_env=False)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="looks for the workers in /proc")
+@pytest.mark.parametrize(("name", "options"), [("granian", ()), ("hypercorn-asyncio", ("--workers", "1"))])
+def test_no_worker_is_left_behind(name: str, options: tuple[str, ...]) -> None:
+    """Also where a test has killed the process that would have ended them."""
+    with serve(name, "tests.test_servers:hello", *options) as server:
+        assert len(server.processes()) > 1
+        server.signal(signal.SIGKILL)
+        server.process.wait()
+        assert server.processes()
+    assert server.processes() == []
