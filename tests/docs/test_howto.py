@@ -38,8 +38,10 @@ from docs.snippets.howto import (
     security,
     shared_auth,
     shared_layer,
+    slow_clients,
     stream,
 )
+from tests.kernel.wire import serve
 
 pytestmark = pytest.mark.anyio
 
@@ -436,3 +438,32 @@ async def test_drain_without_lifespan() -> None:
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
     drain_without_lifespan.taken = False
+
+
+async def test_slow_clients() -> None:
+    async with connect(slow_clients.chat) as client, connect(slow_clients.log) as reader:
+        await slow_clients.chat.broadcast(slow_clients.Said(text="hi"), group="room")
+        assert await client.receive(slow_clients.Said) == slow_clients.Said(text="hi")
+        await slow_clients.write("started")
+        assert await reader.receive(slow_clients.Line) == slow_clients.Line(text="started")
+
+    async with serve(slow_clients.prices) as slow, serve(slow_clients.log) as behind:
+        await slow.until(lambda: slow.listening)
+        await behind.until(lambda: behind.listening)
+        slow.hold()
+        behind.hold()
+        replaced = slow_clients.too_slow()["replaced"]
+        for price in range(5):
+            await slow_clients.set_price("AAPL", price)
+            await slow_clients.set_price("MSFT", price)
+            await anyio.wait_all_tasks_blocked()
+        for number in range(150):
+            await slow_clients.write(str(number))
+            await anyio.wait_all_tasks_blocked()
+        assert slow_clients.too_slow() == {"dropped": 0, "replaced": replaced + 7, "closed": 0}
+        slow.release()
+        behind.release()
+        await slow.reached(frames=3)
+        await behind.reached(frames=101)
+    assert [(frame["symbol"], frame["price"]) for frame in slow.frames] == [("AAPL", 0), ("MSFT", 4), ("AAPL", 4)]
+    assert [frame["text"] for frame in behind.frames] == ["0", *map(str, range(50, 150))]
