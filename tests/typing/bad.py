@@ -76,6 +76,50 @@ async def on_leave(message: A) -> None: ...
 async def event_on_leave(event: A) -> None: ...
 
 
+@chat.on(A, concurrency="8")  # error
+async def concurrency(message: A) -> None: ...
+
+
+@chat.on(A, key=3)  # error
+async def key(message: A) -> None: ...
+
+
+@chat.on(A, key=lambda message: message.nothing)  # error
+async def key_of_nothing(message: A) -> None: ...
+
+
+def key_of(message: B) -> str:
+    return message.action
+
+
+@chat.on(A, key=key_of)  # error
+async def key_of_another(message: A) -> None: ...
+
+
+@chat.on(A, latest="yes")  # error
+async def latest(message: A) -> None: ...
+
+
+@chat.on(A, timeout="1s")  # error
+async def timeout(message: A) -> None: ...
+
+
+@chat.on(A, serial=True)  # error
+async def serial(message: A) -> None: ...
+
+
+@chat.on(A, concurrency=2)  # error
+async def concurrent_with_another(message: B) -> None: ...
+
+
+@chat.event(A, concurrency=2)  # error
+async def concurrent_event(event: A) -> None: ...
+
+
+@chat.event(A, serial=1)  # error
+async def serial_event(event: A) -> None: ...
+
+
 @chat.on("a")  # error
 async def no_class(message: A) -> None: ...
 
@@ -107,6 +151,11 @@ async def use(ctx: Context[State]) -> None:
     ctx.id = "x"  # error
     await ctx.broadcast(A(), "group")  # error
     await ctx.join(3)  # error
+    await ctx.ask()  # error
+    await ctx.ask(A(), 3)  # error
+    await ctx.ask(A(), B, timeout="1s")  # error
+    answer = await ctx.ask(A(), B)
+    assert answer.nothing  # error
     await chat.emit(A(), group=3)  # error
     async with connect(chat) as client:
         message = await client.receive(A)

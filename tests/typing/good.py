@@ -92,6 +92,70 @@ async def unlike(message: A | B | S) -> None: ...
 async def eight(message: A | B | S) -> None: ...
 
 
+def key_of(message: A | B) -> tuple[str, int]:
+    return message.action, 1
+
+
+@chat.on(A, concurrency=8, timeout=1.5)
+async def beside(message: A) -> B:
+    return B()
+
+
+@chat.on(A, key="action", concurrency=None)
+async def by_field(message: A) -> None: ...
+
+
+@chat.on(A, B, key=key_of, latest=True)
+async def by_function(message: A | B) -> None: ...
+
+
+@chat.on(A, key=lambda message: message.action, on_leave="finish")
+async def by_lambda(message: A) -> None: ...
+
+
+@chat.on(latest=True, timeout=None)
+async def latest(message: S) -> None: ...
+
+
+@chat.on(A, concurrency=2)
+async def stream(message: A, ctx: Context) -> AsyncIterator[B | S]:
+    yield B()
+    yield S()
+
+
+@chat.on(S)
+async def upload(message: S, chunks: AsyncIterator[A | B], ctx: Context) -> A:
+    async for chunk in chunks:
+        assert_type(chunk, A | B)
+    return A()
+
+
+@chat.on(A)
+async def both_ways(message: A, chunks: AsyncIterator[B]) -> AsyncIterator[B]:
+    async for chunk in chunks:
+        yield chunk
+
+
+@chat.on(A)
+async def asks(message: A, ctx: Context) -> None:
+    assert_type(await ctx.ask(B()), Any)
+    assert_type(await ctx.ask(B(), A), A)
+    assert_type(await ctx.ask(B(), S, timeout=3), S)
+    assert_type(await ctx.ask(S(), A, B, timeout=None), A | B)
+    answer: A | B | S = await ctx.ask(S(), A, B, S)
+    del answer
+
+
+@chat.event(A, B, serial=True, timeout=3)
+async def serial_event(event: A | B) -> B:
+    return B()
+
+
+@chat.event(serial=True)
+async def bare_serial_event(event: S) -> AsyncIterator[B]:
+    yield B()
+
+
 @chat.event(A)
 async def event(event: A, ctx: Context) -> B:
     return B()
@@ -135,6 +199,8 @@ async def use(ctx: Context[State]) -> None:
     assert_type(await bare(A()), None)
     assert_type(plain(S()), tuple[B, ...])
     assert_type(await event(A(), ctx), B)
+    assert_type(await beside(A()), B)
+    assert_type(stream(A(), ctx), AsyncIterator[B | S])
     assert_type(await failed(KeyError()), B)
     await chat.broadcast(B(), group="a")
     await chat.emit(S(), groups={"a", "b"})
