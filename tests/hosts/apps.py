@@ -188,7 +188,7 @@ def make(*, refuse: Literal["http", "close"] = "http", routed: bool = True) -> C
 STARTED, ENDED = "lifespan: started", "lifespan: ended"  # in the server's log
 
 
-def told(channel: Channel) -> Any:
+def told(channel: Channel, *, drains: bool = False) -> Any:
     """The lifespan of a channel; the log tells when it begins and ends."""
 
     @asynccontextmanager
@@ -197,6 +197,8 @@ def told(channel: Channel) -> Any:
         async with inner:
             print(STARTED)  # noqa: T201
             yield
+            if drains:
+                await channel.drain()
         print(ENDED)  # noqa: T201
 
     return lifespan
@@ -227,10 +229,10 @@ def _bare(*, lifespan: bool) -> ASGIApp:
     return beside(make(routed=False), {"/closing": closing, **SLOW}, lifespan=lifespan)
 
 
-def _routed(kind: type[WebSocketRoute | Mount], *, lifespan: bool) -> ASGIApp:
+def _routed(kind: type[WebSocketRoute | Mount], *, lifespan: bool, drains: bool = False) -> ASGIApp:
     channel = make()
     routes = [kind(PATH, channel), kind(CLOSING, make(refuse="close"))]
-    return beside(Starlette(routes=routes, lifespan=told(channel) if lifespan else None), SLOW)
+    return beside(Starlette(routes=routes, lifespan=told(channel, drains=drains) if lifespan else None), SLOW)
 
 
 def _fastapi(*, lifespan: bool) -> ASGIApp:
@@ -244,6 +246,7 @@ def _fastapi(*, lifespan: bool) -> ASGIApp:
 bare = _bare(lifespan=True)
 bare_without_lifespan = _bare(lifespan=False)
 route = _routed(WebSocketRoute, lifespan=True)
+route_drained = _routed(WebSocketRoute, lifespan=True, drains=True)
 route_without_lifespan = _routed(WebSocketRoute, lifespan=False)
 mount = _routed(Mount, lifespan=True)
 mount_without_lifespan = _routed(Mount, lifespan=False)
