@@ -8,7 +8,7 @@ from typing import Annotated, Any
 import anyio
 
 from chanx import Channel, Depends
-from tests.kernel.desk import Desk, anyio_backend, job, opened, settled, told
+from tests.kernel.desk import Desk, anyio_backend, cancel, job, opened, settled, told
 from tests.kernel.messages import Done, Job, Said, Say
 
 __all__ = ["anyio_backend"]
@@ -102,6 +102,19 @@ async def test_the_latest_of_each_key_with_a_bound_over_all() -> None:
         desk.let("a1", "b2", "c1")
         await settled(wire)
         assert told(wire) == ["b1 cancelled", "a1 done", "c1 done", "b2 done"]
+
+
+async def test_what_ended_it_first_is_told() -> None:
+    desk = Desk()
+    async with opened(latest(desk)) as wire:
+        wire.say(job("a"))
+        await settled(wire)
+        wire.say(job("b"), cancel("a"))
+        await settled(wire)
+        desk.let("close", "b")
+        await settled(wire)
+        assert told(wire) == ["a cancelled", "b done"]
+        assert wire.frames[0]["payload"]["detail"] == "a newer message took its place"
 
 
 async def test_the_latest_does_not_wait_when_nothing_runs() -> None:
