@@ -128,6 +128,20 @@ async def test_a_stream_ends_when_the_serial_message_does_that_could_have_made_r
         assert sorted(told(wire)) == ["a overloaded", "b said", "w ack"]
 
 
+async def test_a_stream_ends_when_its_lane_fills_in_front_of_a_full_queue() -> None:
+    """Full in bytes: the queue stays so when the message in front of the chunks is taken out."""
+    uploads = Uploads(Limits(read_ahead_bytes=1000), concurrency=1)
+    async with opened(uploads.channel) as wire:
+        wire.say(start("a"), start("b", more="x" * 600), {"action": "wait", "name": "w", "ref": "w"})
+        wire.say(start("c", more="x" * 600), {**chunk(1, "c"), "more": "x" * 1200}, end("a"))
+        await settled_or_stuck()
+        assert told(wire) == []
+        uploads.desk.let("w")
+        wire.say(end("c"))
+        await settled(wire)
+        assert sorted(told(wire)) == ["a overloaded", "b overloaded", "c said", "w ack"]
+
+
 async def test_chunks_for_a_message_that_takes_none_do_not_hold_up_the_others() -> None:
     uploads = Uploads(Limits(read_ahead=3))
     async with opened(uploads.channel) as wire:

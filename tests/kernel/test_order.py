@@ -119,6 +119,23 @@ async def test_the_bound_over_all_lanes() -> None:
         assert sorted(told(wire)) == ["a done", "b done"]
 
 
+async def test_room_that_one_lane_leaves_is_for_the_others_too() -> None:
+    desk = Desk()
+    channel = jobs(desk, Limits(handlers=1), concurrency=1)
+
+    @channel.on(Fired, concurrency=1)
+    async def fired(message: Fired) -> None:
+        await desk.work(message.name)
+
+    async with opened(channel) as wire:
+        wire.say(job("a"), {"action": "fired", "name": "f", "ref": "f"})
+        await settled(wire)
+        assert desk.running == ["a"]
+        desk.let("a", "f")
+        await settled(wire)
+        assert told(wire) == ["a done", "f ack"]
+
+
 async def test_what_raises_makes_room_for_the_next() -> None:
     desk = Desk()
     channel = Channel()
