@@ -1,11 +1,11 @@
 """chanx itself: one channel for each thing that a handler may ask for."""
 
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
 from typing import Annotated, Any
 
 from starlette.requests import HTTPConnection
 
-from benchmarks.messages import Family, Handler, handlers
+from benchmarks.messages import Family, handlers
 from benchmarks.wire import App
 from chanx import Channel, Context, Depends, Limits
 
@@ -54,7 +54,7 @@ THREE = "first: First, second: Second, third: Third"
 FIVE = f"{THREE}, fourth: Fourth, fifth: Fifth"
 
 
-def channel(handlers: Mapping[type[Any], Handler]) -> App:
+def channel(handlers: Mapping[type[Any], Callable[..., Any]]) -> App:
     """A channel with these handlers, compiled."""
     made = Channel("benchmark", limits=LENIENT)
     for kind, handler in handlers.items():

@@ -45,19 +45,21 @@ def _events(frames: Iterable[str], amount: int) -> list[Event]:
     return [{"type": "websocket.receive", "text": text} for text in islice(cycle(frames), amount)]
 
 
-async def timed(app: App, frames: Sequence[str], warmup: int, amount: int, pause: Pause | None = None) -> float:
+async def timed(
+    app: App, frames: Sequence[str], warmup: int, amount: int, pause: Pause | None = None, answers: int = 1
+) -> float:
     """CPU seconds that `app` takes for each of `amount` frames, after `warmup` frames that are not counted.
 
     The clock starts when the application asks for the first counted frame and stops when it comes back for more after
     the last. One that has not sent all its answers by then has read ahead: its clock runs until it returns, and so
     includes the end of the connection. With a `pause`, every `receive` gives the event loop a turn first, as one on a
-    quiet socket does.
+    quiet socket does. Each frame has so many `answers`.
 
     Raises:
-        UnansweredError: the number of frames sent is not the number of frames received.
+        UnansweredError: the number of frames sent is not that of all answers.
     """
     warm, counted = _events(frames, warmup), _events(frames, amount)
-    expected = warmup + amount + 1  # the first is the accept
+    expected = (warmup + amount) * answers + 1  # the first is the accept
     sent = 0
     start = stop = 0.0
     last: Event = {}
