@@ -46,21 +46,28 @@ def _events(frames: Iterable[str], amount: int) -> list[Event]:
 
 
 async def timed(
-    app: App, frames: Sequence[str], warmup: int, amount: int, pause: Pause | None = None, answers: int = 1
+    app: App,
+    frames: Sequence[str],
+    warmup: int,
+    amount: int,
+    pause: Pause | None = None,
+    answers: int = 1,
+    stay: Pause | None = None,
 ) -> float:
     """CPU seconds that `app` takes for each of `amount` frames, after `warmup` frames that are not counted.
 
     The clock starts when the application asks for the first counted frame and stops when it comes back for more after
     the last. One that has not sent all its answers by then has read ahead: its clock runs until it returns, and so
     includes the end of the connection. With a `pause`, every `receive` gives the event loop a turn first, as one on a
-    quiet socket does. Each frame has so many `answers`.
+    quiet socket does. Each frame has so many `answers`. With `stay`, a turn of the event loop, the client leaves only
+    when it has all of them.
 
     Raises:
         UnansweredError: the number of frames sent is not that of all answers.
     """
     warm, counted = _events(frames, warmup), _events(frames, amount)
     expected = (warmup + amount) * answers + 1  # the first is the accept
-    sent = 0
+    sent = taken = 0
     start = stop = 0.0
     last: Event = {}
 
@@ -79,6 +86,15 @@ async def timed(
     async def receive() -> Event:
         return next(events)
 
+    async def receive_staying() -> Event:
+        nonlocal taken
+        taken += 1
+        if taken > warmup + amount + 1:
+            assert stay is not None
+            while sent < expected:
+                await stay()
+        return next(events)
+
     async def receive_after_pause() -> Event:
         assert pause is not None
         await pause()
@@ -89,7 +105,7 @@ async def timed(
         sent += 1
         last = event
 
-    await app(scope(), receive if pause is None else receive_after_pause, send)
+    await app(scope(), receive_staying if stay else receive_after_pause if pause else receive, send)
     if not stop:
         stop = process_time()
     if sent != expected:
