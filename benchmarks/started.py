@@ -6,7 +6,9 @@ In each round every contestant is started once, one after another, the order tur
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass
+from tempfile import TemporaryDirectory
 
 from benchmarks.dispatch import order
 from benchmarks.table import lines, rows
@@ -88,21 +90,25 @@ def table(rounds: int) -> list[str]:
     """The lines of the table."""
     known = {start.name: start for start in starts()}
     costs: dict[str, list[float]] = {name: [] for name in known}
-    for number in range(-1, rounds):  # the first writes the bytecode of what is imported
-        for name in order(tuple(known), number):
-            cost = cpu(known[name].source)
-            if number >= 0:
-                costs[name].append(cost * 1e3)
+    with TemporaryDirectory() as folder:
+        # bytecode for all alike, whatever was written before and whatever the environment says about writing it
+        environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
+        environment.pop("PYTHONDONTWRITEBYTECODE", None)
+        for number in range(-1, rounds):  # the first round writes the bytecode of what is imported
+            for name in order(tuple(known), number):
+                cost = cpu(known[name].source, environment)
+                if number >= 0:
+                    costs[name].append(cost * 1e3)
     return lines(rows(known.values(), {name: tuple(found) for name, found in costs.items()}), "ms", 1)
 
 
-def cpu(source: str) -> float:
+def cpu(source: str, environment: Mapping[str, str]) -> float:
     """CPU seconds of a process that runs this, user and system.
 
     Raises:
         SystemExit: it failed.
     """
-    child = subprocess.Popen([sys.executable, "-c", source])
+    child = subprocess.Popen([sys.executable, "-c", source], env=environment)
     _, status, usage = os.wait4(child.pid, 0)
     child.returncode = os.waitstatus_to_exitcode(status)
     if status:
