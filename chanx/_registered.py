@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import dataclasses
 import operator
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
 from typing import Any, get_args, get_origin
@@ -103,7 +102,7 @@ def order_of(registration: Registration, signature: Signature) -> Order | None:
         origin = get_origin(cls) or cls
         if not hasattr(origin, order.key) and order.key not in getattr(origin, "model_fields", ()):
             raise ConfigurationError(f"{registration.where}: key={order.key!r} is no field of {place(origin)}")
-    return dataclasses.replace(order, key=operator.attrgetter(order.key))
+    return Order(order.concurrency, operator.attrgetter(order.key), order.latest)
 
 
 def check_options(registration: Registration, signature: Signature) -> None:

@@ -13,10 +13,10 @@ import asyncio
 import contextlib
 import contextvars
 import logging
-import multiprocessing
 import os
 import signal
 import socket
+import sys
 import threading
 from collections.abc import AsyncGenerator
 from functools import partial
@@ -101,7 +101,7 @@ class _Relay:
         if self._previous is None:
             _tell_once(f"SIGTERM cannot be taken here: its handler is not one of Python; {_OTHER_WAY}")
             return False
-        if self._previous is signal.SIG_DFL and multiprocessing.parent_process() is not None:
+        if self._previous is signal.SIG_DFL and _in_a_child():
             _tell_once(
                 "nothing in this process waits for SIGTERM: the server's parent process does, and has the "
                 f"connections closed without a word to this one; {_OTHER_WAY}"
@@ -206,3 +206,9 @@ def _tell_once(what: str) -> None:
     if what not in _told:
         _told.add(what)
         logger.warning("%s", what)
+
+
+def _in_a_child() -> bool:
+    """Was this process started by `multiprocessing`? Then that is loaded; else it need not be."""
+    processes = sys.modules.get("multiprocessing")
+    return processes is not None and processes.parent_process() is not None
