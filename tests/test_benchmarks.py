@@ -6,12 +6,17 @@ import sys
 from pathlib import Path
 
 import anyio
+import anyio.lowlevel
 import pytest
 
 from benchmarks.backend import BACKENDS, BackendName
 from benchmarks.contestants import Contestant, Heat, heats
 from benchmarks.crowds import WRITERS, Crowd, Loop, Members, Sends
 from benchmarks.fanout import HEATS
+from benchmarks.lifecycle import timed as connections
+from benchmarks.lives import BARE, LIVES, Life
+from benchmarks.started import starts
+from benchmarks.stream import Streamer, frame, streamers
 from benchmarks.wire import App, UnansweredError, answers, timed
 from tests import programs
 
@@ -62,6 +67,51 @@ def test_instructions_says_what_is_missing(tmp_path: Path) -> None:
 def test_fanout_prints_every_row(backend: BackendName) -> None:
     expected = [row.name for heat in HEATS if heat.size <= 100 for row in heat.contestants(backend)]
     assert_rows(benchmark("fanout", "--quick", "--backend", backend), expected)
+
+
+def test_lifecycle_prints_every_row() -> None:
+    connect, memory, start = (
+        benchmark("lifecycle", "--quick", "--part", part) for part in ("connect", "memory", "start")
+    )
+    assert_rows(connect, [life.name for life in LIVES])
+    held = [life for life in LIVES if not life.name.startswith(BARE)]
+    after = [f"{life.name}, after a message" for life in held if life.memory_target is not None]
+    assert_rows(memory, [*(life.name for life in held), *after])
+    assert_rows(start, [one.name for one in starts()])
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("life", LIVES, ids=lambda life: life.name)
+async def test_every_life_accepts_and_ends_with_its_client(life: Life) -> None:
+    assert await connections(life.build(), 3) > 0
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_an_application_that_does_not_accept_has_no_time() -> None:
+    async def mute(scope: object, receive: object, send: object) -> None:
+        """An application that does nothing."""
+
+    app: App = mute
+    with pytest.raises(UnansweredError, match="0 of 3"):
+        await connections(app, 3)
+
+
+@pytest.mark.parametrize("backend", BACKENDS)
+def test_stream_prints_every_row(backend: BackendName) -> None:
+    expected = [one.name for heat in streamers() for one in heat]
+    assert_rows(benchmark("stream", "--quick", "--backend", backend), expected)
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+@pytest.mark.parametrize("heat", list(streamers()), ids=lambda heat: heat[0].name)
+async def test_streamers_send_the_same_items(heat: tuple[Streamer, ...]) -> None:
+    async def turn() -> None:
+        await anyio.lowlevel.checkpoint()
+
+    sent = {one.name: await answers(one.build(), [frame(3)], turn) for one in heat}
+    wanted = sent[heat[0].name]
+    assert len(wanted) == heat[0].items
+    assert all(frames == wanted for frames in sent.values())
 
 
 @pytest.mark.parametrize("framing", [False, True])
