@@ -15,12 +15,12 @@ from benchmarks.lives import BARE, LIVES
 from benchmarks.messages import frames
 from benchmarks.wire import App, Event, scope
 
-HEADINGS = ("contestant", "bytes", "above", "target", "")
+HEADINGS: tuple[str, ...] = ("contestant", "bytes", "above", "target", "")
 
 
 def table(connections: int) -> list[str]:
     """The lines of the table."""
-    cells = [HEADINGS]
+    cells: list[tuple[str, ...]] = [HEADINGS]
     for messages, when in ((0, ""), (1, ", after a message")):
         least = measured(BARE, connections, messages)
         for life in LIVES:
