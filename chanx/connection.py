@@ -30,7 +30,6 @@ from chanx._runs import Runs
 from chanx._serving import begin, serve, settle, stop_beside
 from chanx._silence import Silence
 from chanx._states import State
-from chanx._strikes import Strikes
 from chanx._suspended import Suspended
 from chanx.exceptions import ConnectionClosed
 
@@ -49,8 +48,8 @@ class Connection(Suspended):
     """One accepted, or not yet accepted, WebSocket. Made and run by the channel's ASGI entry."""
 
     __slots__ = (
-        *("_strikes", "ahead", "close_code", "close_reason", "cut", "endings", "ends_at", "outbox", "read", "reading"),
-        *("receive", "ref", "runs", "silence", "subprotocol", "term", "waiting"),
+        *("_strikes", "_strikes_since", "ahead", "close_code", "close_reason", "cut", "endings", "ends_at", "outbox"),
+        *("read", "reading", "receive", "ref", "runs", "silence", "subprotocol", "term", "waiting"),
     )
 
     def __init__(self, service: Service, scope: Any, receive: Any, send: Any) -> None:
@@ -77,7 +76,8 @@ class Connection(Suspended):
         self.ends_at = math.inf
         self.term: _runtime.Term | anyio.CancelScope | None = None
         self.waiting: Any = None
-        self._strikes: Strikes | None = None
+        self._strikes = 0
+        self._strikes_since = 0.0
 
     # -- life ---------------------------------------------------------------------------------------
 
@@ -219,9 +219,17 @@ class Connection(Suspended):
 
     def strike(self) -> bool:
         """Count a frame that could not be read; False when it was one too many, and the connection closes."""
+        limits = self.service.limits
         self.service.counters.bad_frames += 1
-        self._strikes = self._strikes or Strikes()
-        if self._strikes.out(self.service.limits, self.home.time()):
+        self._strikes += 1
+        if 1 < self._strikes <= limits.strikes:
+            return True
+        now = self.home.time()
+        if self._strikes > 1 and now - self._strikes_since > limits.strikes_window:
+            self._strikes = 1
+        if self._strikes == 1:
+            self._strikes_since = now
+        if self._strikes > limits.strikes:
             self.close(1008, "too many bad frames")
             return False
         return True

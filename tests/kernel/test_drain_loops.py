@@ -82,7 +82,8 @@ async def test_a_loop_that_has_ended_is_not_waited_for() -> None:
     thread = threading.Thread(target=abandon, args=(channel,))
     thread.start()
     await anyio.to_thread.run_sync(thread.join, 5)
-    assert await channel.drain() == Drained(cut=1)
+    with anyio.fail_after(10):
+        assert await channel.drain(timeout=1000) == Drained(cut=1)
 
 
 async def test_a_loop_that_is_stuck_does_not_hold_the_drain() -> None:
