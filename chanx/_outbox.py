@@ -89,6 +89,7 @@ class Outbox(Queue):
 
     async def _room_for(self, size: int) -> None:
         self.claims += 1
+        self.claimed += size
         try:
             with anyio.fail_after(self._connection.service.limits.send_timeout):
                 while self.full(size):
@@ -98,6 +99,7 @@ class Outbox(Queue):
                         raise ConnectionClosed
         finally:
             self.claims -= 1
+            self.claimed -= size
 
     def push(self, publication: Publication) -> bool:
         """Write a frame of a group, or queue it; False when there is no room and the policy is to close."""

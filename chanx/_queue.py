@@ -45,18 +45,19 @@ class Queue:
         name: what it is called in a warning.
         waiting: what waits, in order; for looking only.
         claims: answers that wait for room.
+        claimed: their bytes.
     """
 
     __slots__ = (
         *("_keyed", "_most", "_most_bytes", "_owner", "_pushed", "_pushed_size", "_size", "_told"),
-        *("claims", "waiting"),
+        *("claimed", "claims", "waiting"),
     )
 
     name = "queue"
 
     def __init__(self, owner: Membership, most: int, most_bytes: int) -> None:
         self.waiting: deque[Item | Keyed] = _NOTHING
-        self.claims = 0
+        self.claims = self.claimed = 0
         self._owner = owner
         self._most = most
         self._most_bytes = most_bytes
@@ -83,8 +84,12 @@ class Queue:
         overflow = self._owner.service.overflow
         if overflow == "coalesce" and publication.key is not None:
             return self._push_keyed(publication, (publication.event, publication.key))
-        if self.full(publication.size) or (self.claims and overflow == "drop_oldest"):
-            return overflow == "drop_oldest" and self._displace(publication)
+        if overflow == "drop_oldest":
+            if self.full(publication.size) or self._crowded(publication.size):
+                self._displace(publication)
+                return True
+        elif self.full(publication.size):
+            return False
         self._append(publication, publication)
         return True
 
@@ -151,24 +156,33 @@ class Queue:
         self._owner.service.counters.coalesced += 1
         return True
 
-    def _displace(self, publication: Publication) -> bool:
+    def _crowded(self, size: int) -> bool:
+        """Would so many bytes take the room that answers wait for?"""
+        return self.claims > 0 and (
+            len(self.waiting) + self.claims >= self._most or self._size + self.claimed + size > self._most_bytes
+        )
+
+    def _displace(self, publication: Publication) -> None:
         """Drop the oldest pushes until this one has room; or this one, where answers take it all."""
         if not self._told:
             self._told = True
             self._owner.dropping(self.name)
         size, before = publication.size, self._size
-        answers = len(self.waiting) - self._pushed
-        if (
-            answers >= self._most
-            or (answers and before - self._pushed_size + size > self._most_bytes)
-            or (self.claims and size > self._pushed_size)
-        ):
+        answers, answers_size = len(self.waiting) - self._pushed, before - self._pushed_size
+        if answers >= self._most or (answers and answers_size + size > self._most_bytes):
+            hopeless = True
+        else:  # it may take what the dropped ones had, or what nobody waits for
+            hopeless = (
+                self.claims > 0
+                and size > self._pushed_size
+                and (answers + self.claims >= self._most or answers_size + self.claimed + size > self._most_bytes)
+            )
+        if hopeless:
             self._owner.service.counters.frames_dropped += 1
-            return True
-        while self.full(size) or (self.claims and self._size + size > before):
+            return
+        while self.full(size) or (self._size + size > before and self._crowded(size)):
             self._drop()
         self._append(publication, publication)
-        return True
 
     def _drop(self) -> None:
         for index, item in enumerate(self.waiting):
