@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from chanx import AskFailed, Channel, ConfigurationError, ConnectionClosed, Context, Limits
+from chanx import AskFailed, Channel, ConfigurationError, ConnectionClosed, Context, Limits, _asks, _runtime
 from tests.kernel.asker import BESIDE, Asker, Confirm, Move, Yes, answer, decline
 from tests.kernel.desk import Desk, anyio_backend, cancel, job, opened, say, settled, told
 from tests.kernel.messages import Done, Hired, Job, Said, Say
@@ -339,3 +339,22 @@ async def test_what_cannot_be_a_question() -> None:
         wire.say(job("a"), say())
         await settled(wire)
         assert told(wire) == ["a internal_error", "x said"]
+
+
+async def test_classes_that_are_made_on_the_fly_are_not_kept_for_ever(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(_asks, "MAX_ENCODERS", 2)
+
+    async def asks(ctx: Context[Any]) -> Any:
+        class Fresh(Yes):
+            pass
+
+        return await ctx.ask(Confirm(), Fresh)
+
+    asker = Asker(asks)
+    async with opened(asker.channel) as wire:
+        (connection,) = _runtime.current().connections
+        for number in range(1, 5):
+            wire.say(job("a"), answer(f"q{number}"))
+            await settled(wire)
+        assert len(asker.outcomes) == 4
+        assert len(connection.service.answers) == 2

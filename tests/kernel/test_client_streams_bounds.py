@@ -128,6 +128,23 @@ async def test_a_stream_ends_when_the_serial_message_does_that_could_have_made_r
         assert sorted(told(wire)) == ["a overloaded", "b said", "w ack"]
 
 
+async def test_a_queue_that_is_full_for_a_moment_only_ends_no_stream() -> None:
+    """Whoever takes the frame out has been woken, and comes after the stream that looks."""
+    uploads = Uploads(Limits(read_ahead=1), concurrency=2)
+    async with opened(uploads.channel) as wire:
+        wire.say(start("a"), start("b"))
+        for number in range(5):
+            await settled(wire)
+            wire.say(chunk(number, "a"))
+            await settled(wire)
+            wire.say(say(f"x{number}"))
+            await settled(wire)
+            wire.say(chunk(number, "b"))
+        wire.say(end("a"), end("b"))
+        await settled(wire)
+        assert sorted(told(wire)) == ["a said", "b said", *(f"x{number} said" for number in range(5))]
+
+
 async def test_a_stream_ends_when_its_lane_fills_in_front_of_a_full_queue() -> None:
     """Full in bytes: the queue stays so when the message in front of the chunks is taken out."""
     uploads = Uploads(Limits(read_ahead_bytes=1000), concurrency=1)
