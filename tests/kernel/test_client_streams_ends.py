@@ -294,3 +294,23 @@ async def test_a_time_limit() -> None:
         await wire.reached(frames=1)
         assert told(wire) == ["u timeout"]
         assert uploads.desk.log == ["+u", "!u"]
+
+
+async def test_a_handler_that_closes_reads_no_more() -> None:
+    channel = Channel()
+    seen: list[int | None] = []
+
+    @channel.on(Upload)
+    async def upload(message: Upload, chunks: AsyncIterator[Chunk], ctx: Context) -> None:
+        await ctx.close(3000)
+        try:
+            await anext(chunks)
+        except ConnectionClosed as closed:
+            seen.append(closed.code)
+
+    async with opened(channel) as wire:
+        begin = anyio.current_time()
+        wire.say(start())
+        await wire.end()
+        assert anyio.current_time() - begin <= 0.25
+    assert seen == [3000]
