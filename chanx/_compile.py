@@ -9,6 +9,8 @@ from collections.abc import Callable, Iterator, Mapping
 from dataclasses import dataclass, field
 from typing import Any, get_args
 
+import msgspec
+
 from chanx import _signature
 from chanx._dispatch import check_message, codec_of, make_peek
 from chanx._inject import Graph, Node
@@ -23,8 +25,7 @@ from chanx.params import Depends
 from chanx.types import place
 
 
-@dataclass(frozen=True, slots=True)
-class _Unit:
+class _Unit(msgspec.Struct, frozen=True, eq=False):
     """One channel at one place of the tree, with what its parents wrap around it.
 
     What stands in a pair comes with the state of the channel that it was written for.

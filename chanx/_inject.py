@@ -20,6 +20,8 @@ from collections.abc import Awaitable, Callable, Mapping
 from dataclasses import dataclass, field
 from typing import Any, Literal
 
+import msgspec
+
 from chanx import _signature
 from chanx._signature import Ask, Mode, Parameter, Signature
 from chanx._values import MISSING, reader
@@ -52,8 +54,7 @@ class Node:
         return list(found)
 
 
-@dataclass(frozen=True, slots=True)
-class Slot:
+class Slot(msgspec.Struct, frozen=True, eq=False):
     """How one connection-scoped value is made: `read` from the scope, or `make` (async) for the connection."""
 
     read: Callable[[Mapping[str, Any]], Any] | None

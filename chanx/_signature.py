@@ -9,10 +9,10 @@ import functools
 import inspect
 import types
 from collections.abc import AsyncIterable, AsyncIterator, Callable, Mapping
-from dataclasses import dataclass, field
 from enum import Enum
 from typing import Annotated, Any, Literal, Union, get_args, get_origin, get_type_hints
 
+import msgspec
 from starlette.background import BackgroundTasks
 from starlette.requests import HTTPConnection, Request
 from starlette.responses import Response
@@ -35,8 +35,7 @@ class Ask(Enum):
     CHUNKS = "chunks"
 
 
-@dataclass(frozen=True, slots=True)
-class Parameter:
+class Parameter(msgspec.Struct, frozen=True, eq=False):
     """One parameter: its name, what it asks for, its type and its default."""
 
     name: str
@@ -47,8 +46,7 @@ class Parameter:
     inherits_scope: bool = False
 
 
-@dataclass(frozen=True, slots=True)
-class Signature:
+class Signature(msgspec.Struct, frozen=True, eq=False):
     """A function as injection sees it."""
 
     function: Callable[..., Any]
@@ -56,7 +54,7 @@ class Signature:
     parameters: tuple[Parameter, ...]
     first: Any
     returns: Any
-    localns: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    localns: Mapping[str, Any] = {}
 
     @property
     def where(self) -> str:

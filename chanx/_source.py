@@ -8,6 +8,8 @@ from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Literal
 
+import msgspec
+
 from chanx._plan import Order
 from chanx.exceptions import ConfigurationError
 from chanx.params import Depends
@@ -16,8 +18,7 @@ from chanx.types import place
 Kind = Literal["on", "event", "on_connect", "on_disconnect", "on_error", "middleware"]
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Registration:
+class Registration(msgspec.Struct, frozen=True, eq=False):
     """One decorated function.
 
     Attributes:
@@ -38,15 +39,14 @@ class Registration:
     summary: str | None = None
     description: str | None = None
     tags: tuple[str, ...] = ()
-    localns: Mapping[str, Any] = field(default_factory=dict[str, Any])
+    localns: Mapping[str, Any] = {}
 
     @property
     def where(self) -> str:
         return place(self.function)
 
 
-@dataclass(frozen=True, slots=True, eq=False)
-class Inclusion:
+class Inclusion(msgspec.Struct, frozen=True, eq=False):
     """One `include` call."""
 
     source: Source
