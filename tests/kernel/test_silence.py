@@ -229,6 +229,7 @@ async def test_the_answer_of_a_question_is_still_one() -> None:
         assert wire.frames[1] == BEAT
         wire.say(BEAT, {"action": "say", "text": "yes", "ask": "q1"}, {"action": "say", "text": "no", "ask": "h1"})
         await wire.reached(frames=3)
+        await anyio.wait_all_tasks_blocked()
         assert answers == [Say(text="yes")]
         assert wire.frames[2]["payload"]["code"] == "invalid_message"
 
