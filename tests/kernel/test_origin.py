@@ -65,6 +65,7 @@ async def test_the_same_host_is_let_in(origin: str, host: str) -> None:
         ("http://example.com:99999", "example.com:99999"),
         ("http://example.com/a", "example.com/a"),
         ("http://[::1", "[::1"),
+        ("http://" + "a" * 300, "a" * 300),  # no host is so long
     ],
 )
 async def test_everything_else_is_refused(origin: str, host: str) -> None:
