@@ -30,6 +30,15 @@ async def test_a_message_that_waits_behind_a_serial_one() -> None:
     assert desk.log == ["+w", "-w", "y"]
 
 
+async def test_a_cancel_whose_keys_are_escaped() -> None:
+    desk = Desk()
+    async with opened(jobs(desk)) as wire:
+        wire.say(wait(), say("x"), '{"action":"cancel","\\u0072ef":"x"}')
+        await settled(wire)
+        assert told(wire) == ["x cancelled"]
+        desk.let("w")
+
+
 async def test_a_message_that_waits_in_a_lane() -> None:
     desk = Desk()
     async with opened(jobs(desk, concurrency=1)) as wire:
@@ -181,7 +190,7 @@ async def test_a_handler_that_raises_when_it_is_cancelled() -> None:
     assert channel.stats().handler_errors == 1
 
 
-async def test_no_error_function_hears_of_a_cancel() -> None:
+async def test_no_error_function_nor_the_log_hears_of_a_cancel(caplog: pytest.LogCaptureFixture) -> None:
     desk = Desk()
     channel = jobs(desk, on_leave="cancel")
 
@@ -196,6 +205,7 @@ async def test_no_error_function_hears_of_a_cancel() -> None:
         await settled(wire)
         assert told(wire) == ["a cancelled"]
     assert channel.stats().handler_errors == 0
+    assert not caplog.records
 
 
 # -- what is over, or never was --------------------------------------------------------------------

@@ -20,7 +20,7 @@ __all__ = ["anyio_backend"]
 # -- concurrency -----------------------------------------------------------------------------------
 
 
-async def test_never_more_than_so_many_at_once_and_in_order() -> None:
+async def test_never_more_than_so_many_at_once_and_in_order(caplog: pytest.LogCaptureFixture) -> None:
     desk = Desk()
     async with opened(jobs(desk, concurrency=2)) as wire:
         wire.say(*(job(name) for name in "abcde"))
@@ -31,6 +31,7 @@ async def test_never_more_than_so_many_at_once_and_in_order() -> None:
         assert desk.running == ["a", "c"]
         desk.let("a", "c", "d", "e")
         await settled(wire)
+    assert not caplog.records
     assert desk.most == 2
     assert [one for one in desk.log if one[0] == "+"] == ["+a", "+b", "+c", "+d", "+e"]
     assert sorted(told(wire)) == [f"{name} done" for name in "abcde"]
