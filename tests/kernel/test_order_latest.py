@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import anyio
 
-from chanx import Channel, Depends
+from chanx import Channel, Context, Depends
 from tests.kernel.desk import Desk, anyio_backend, cancel, job, opened, settled, told
-from tests.kernel.messages import Done, Job, Said, Say
+from tests.kernel.messages import Done, Hired, Job, Said, Say
 
 __all__ = ["anyio_backend"]
 
@@ -145,3 +145,31 @@ async def test_a_handler_that_does_not_mind_being_cancelled_still_answers_once()
         desk.let("a", "b")
         await settled(wire)
         assert sorted(told(wire)) in (["a done", "b done"], ["a cancelled", "b done"])
+
+
+async def test_the_latest_is_not_begun_when_the_connection_closed_meanwhile() -> None:
+    desk = Desk()
+    channel = latest(desk)
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("room")
+
+    @channel.event(Hired)
+    async def hired(event: Hired, ctx: Context) -> None:
+        await ctx.close(3000)
+
+    async with opened(channel) as wire:
+        for name in "ab":
+            wire.say(job(name))
+            await settled(wire)
+        wire.hold()
+        wire.say(job("c"))
+        await wire.until(lambda: "b cancelled" in told(wire))
+        await channel.emit(Hired(name="x"), group="room")
+        await anyio.wait_all_tasks_blocked()
+        desk.let_all()
+        desk.let("close")
+        wire.release()
+        await wire.end()
+    assert "+c" not in desk.log
