@@ -108,12 +108,13 @@ class Asks:
 
     def _section(self, classes: tuple[Any, ...]) -> Section | None:
         known = self._connection.service.answers
-        if classes not in known:
-            section = _questions.answers(self._connection.plan, classes)
-            if len(known) >= MAX_ENCODERS:  # classes that are made on the fly are not kept for ever
-                return section
+        with contextlib.suppress(TypeError):  # not hashable, so no classes: refused below
+            if classes in known:
+                return known[classes]
+        section = _questions.answers(self._connection.plan, classes)
+        if len(known) < MAX_ENCODERS:  # classes that are made on the fly are not kept for ever
             known[classes] = section
-        return known[classes]
+        return section
 
 
 def _overloaded() -> AskFailed:

@@ -7,6 +7,7 @@ else (a `ref`, two families, a prefix, a mistake) takes the longer way through a
 from __future__ import annotations
 
 import contextlib
+import inspect
 from collections.abc import Iterable
 from typing import Any, NamedTuple, cast
 
@@ -239,6 +240,16 @@ def answer(plan: Plan, result: Any, ref: str) -> list[str]:
     return frames
 
 
+def _told(thing: Any) -> str:
+    """What is wrong with something that was given for a message."""
+    if inspect.iscoroutine(thing):
+        thing.close()  # no second complaint that nobody awaited it
+        return f"{thing.__qualname__}(…) was called without await"
+    if isinstance(thing, type):
+        return f"{thing.__qualname__} is a class, and not a message made of it"
+    return f"{type(thing).__qualname__} is no message"
+
+
 def encode(plan: Plan, message: Any) -> str:
     """A message as its frame.
 
@@ -251,8 +262,8 @@ def encode(plan: Plan, message: Any) -> str:
         codec = codec_of(plan.codecs, cls)
         if codec is None:
             raise ConfigurationError(
-                f"{cls.__module__}.{cls.__qualname__} is no message; "
-                f"return or send a pydantic model or msgspec.Struct with a literal {plan.discriminator!r}"
+                f"{_told(message)}; return or send a pydantic model or msgspec.Struct "
+                f"with a literal {plan.discriminator!r}"
             )
         check_message(codec, cls, plan.discriminator, plan.envelope)
         encoder = codec.encoder(cls)

@@ -149,8 +149,8 @@ def check(*, batch: Any, interval: Any, code: Any, reason: Any, timeout: Any) ->
         raise ValueError(f"batch={batch!r}: give how many connections are closed at once, at least 1")
     for name, value, least in (("interval", interval, 0), ("timeout", timeout, 0.001)):
         if isinstance(value, bool) or not isinstance(value, (int, float)) or not least <= value < math.inf:
-            raise ValueError(f"{name}={value!r}: give seconds, at least {least}")
-    if isinstance(code, bool) or not isinstance(code, int) or not may_be_sent(code):
+            raise ValueError(f"{name}={value!r}: give a finite number of seconds, at least {least}")
+    if not may_be_sent(code):
         raise ValueError(f"code={code!r}: give a close code that may be sent, such as 1012, or 3000 to 4999")
     if not isinstance(reason, str):  # one type of error for all of them
         raise ValueError(f"reason={reason!r}: give a string")  # noqa: TRY004

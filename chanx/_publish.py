@@ -22,7 +22,7 @@ def targets(
     """The addressing of a publication.
 
     Raises:
-        TypeError: it names nobody, a collection where one name is meant, or a key that is no string.
+        TypeError: it names nobody, or something is no string where a name or an id is meant.
     """
     if isinstance(groups, str):
         raise TypeError(f"groups={groups!r} is one name; write group={groups!r}")
@@ -30,12 +30,32 @@ def targets(
         raise TypeError("say whom it is for: group=, groups= or connection=")
     if key is not None and not isinstance(key, str):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise TypeError(f"key={key!r}; it is a string")
+    if group is not None and not isinstance(group, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"group={group!r}; it is one name, a string; several are given as groups=[…]")
+    if connection is not None and not isinstance(connection, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+        raise TypeError(f"connection={connection!r}; it is the id of one, as in connection=ctx.id")
+    try:
+        excluded = frozenset((exclude,) if isinstance(exclude, str) else exclude)
+    except TypeError:
+        raise TypeError(f"exclude={exclude!r}; give ids of connections, as in exclude=ctx.id") from None
     return {
         "groups": (*(() if group is None else (group,)), *(groups or ())),
         "connections": () if connection is None else (connection,),
-        "exclude": frozenset((exclude,) if isinstance(exclude, str) else exclude),
+        "exclude": excluded,
         "key": key,
     }
+
+
+def names(groups: tuple[str, ...]) -> tuple[str, ...]:
+    """The groups to join or leave.
+
+    Raises:
+        TypeError: a name is no string.
+    """
+    for group in groups:
+        if not isinstance(group, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise TypeError(f"{group!r} is no name of a group; give strings, several as in join(*names)")
+    return groups
 
 
 def frame(plan: Plan, message: Any, addressed: dict[str, Any]) -> Publication:

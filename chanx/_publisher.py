@@ -53,7 +53,7 @@ class Publisher:
 
         Raises:
             ConfigurationError: it is no message.
-            TypeError: it names no target.
+            TypeError: it names no target, or a name, id or key is no string.
         """
         plan = self._publishing_plan("broadcast")
         publication = _publish.frame(plan, message, _publish.targets(group, groups, connection, exclude, key))
@@ -161,7 +161,8 @@ class Publisher:
         elif not any(one.warned for one in members):
             logger.warning(
                 "%s published on a memory layer that has served no connection in this process: nobody can hear it. "
-                "From another process, give the channels of both a layer with a broker: Channel(groups=…)",
+                "Publish in the process that serves the connections; channels that are served separately share groups "
+                "through one layer: Channel(groups=…)",
                 self.name,
             )
             for one in members:

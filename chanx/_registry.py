@@ -189,7 +189,10 @@ class Registrar:
         Raises:
             ConfigurationError: the channel is compiled already, or an argument is wrong.
         """
-        limit = _timeout(f"event at {frame_place(caller())}", timeout)
+        where = f"event at {frame_place(caller())}"
+        limit = _timeout(where, timeout)
+        if not isinstance(serial, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"{where}: serial={serial!r}; it is True or False")
         options = {"summary": summary, "description": description, "tags": tuple(tags)}
         return self._decorate("event", types, serial=serial, timeout=limit, **options)
 
@@ -243,6 +246,8 @@ def _is_class(thing: Any) -> bool:
 
 
 def _order(where: str, concurrency: Any, key: Any, latest: Any) -> Order | None:
+    if not isinstance(latest, bool):
+        raise ConfigurationError(f"{where}: latest={latest!r}; it is True or False")
     if concurrency is None and key is None and not latest:
         return None
     if concurrency is not None and (
@@ -253,7 +258,7 @@ def _order(where: str, concurrency: Any, key: Any, latest: Any) -> Order | None:
         raise ConfigurationError(f"{where}: key={key!r}; give the name of a field, or a function of the message")
     if latest and key is None and concurrency is not None:
         raise ConfigurationError(f"{where}: latest=True runs one at a time; drop concurrency=, or give a key=")
-    return Order(concurrency, key, bool(latest))
+    return Order(concurrency, key, latest)
 
 
 def _timeout(where: str, timeout: Any) -> float | None:

@@ -188,11 +188,14 @@ def _parameter(function: Callable[..., Any], parameter: inspect.Parameter, hint:
     for refused, advice in _REFUSED.items():
         if isinstance(bare, type) and issubclass(bare, refused):
             raise ConfigurationError(f"{place(function)}: parameter {name!r}: {advice}")
-    told = "has no annotation" if hint is MISSING else f"is a {getattr(bare, '__name__', bare)}"
+    told = (
+        "has no annotation" if hint is MISSING else f"is a {getattr(bare, '__name__', bare)}, which nothing can provide"
+    )
     raise ConfigurationError(
-        f"{place(function)}: parameter {name!r} {told}, which nothing can provide. Ask for Context, "
+        f"{place(function)}: parameter {name!r} {told}. Ask for Context, "
         f"HTTPConnection, AsyncIterator[…] of what the client streams, "
-        f"or Annotated[…, Depends(…) | Path() | Query() | Header() | Cookie()]"
+        f"or Annotated[…, Depends(…) | Path() | Query() | Header() | Cookie()]; "
+        f"a handler's message, event or error is its first parameter"
     )
 
 

@@ -70,7 +70,9 @@ async def drain_on_sigterm(
     channels = (channel, *more)
     for one in channels:
         if not isinstance(one, Channel):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise ConfigurationError(f"drain_on_sigterm({one!r}): give the channels that are served")
+            raise ConfigurationError(
+                f"drain_on_sigterm({one!r}): give the channels that are served, one after the other, without a list"
+            )
     relay = _Relay(channels, options)
     if not relay.install():
         yield

@@ -121,10 +121,12 @@ class Context(Generic[StateT]):
             reason: cut to the 123 bytes that fit.
 
         Raises:
-            ValueError: the code may not be sent.
+            ValueError: the code may not be sent, or the reason is no string.
         """
         if not may_be_sent(code):
-            raise ValueError(f"close code {code} cannot be sent; use 1000 or 3000 to 4999")
+            raise ValueError(f"close code {code!r} cannot be sent; use 1000 or 3000 to 4999")
+        if not isinstance(reason, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ValueError(f"reason={reason!r}; give a string")  # noqa: TRY004 - as for the code
         self._connection.close(code, reason)
 
     async def join(self, *groups: str) -> None:
@@ -132,13 +134,18 @@ class Context(Generic[StateT]):
 
         Raises:
             ConnectionClosed: the connection has ended, so nothing could be delivered.
+            TypeError: a name is no string.
         """
-        for group in groups:
+        for group in _publish.names(groups):
             await self._connection.join(group)
 
     async def leave(self, *groups: str) -> None:
-        """Leave groups; one that the connection is not in is ignored."""
-        for group in groups:
+        """Leave groups; one that the connection is not in is ignored.
+
+        Raises:
+            TypeError: a name is no string.
+        """
+        for group in _publish.names(groups):
             self._connection.leave(group)
 
     async def broadcast(
@@ -164,7 +171,7 @@ class Context(Generic[StateT]):
 
         Raises:
             ConfigurationError: it is no message.
-            TypeError: it names no target.
+            TypeError: it names no target, or a name, id or key is no string.
         """
         own = self._connection
         addressed = _publish.targets(group, groups, connection, exclude, key)

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 from starlette.exceptions import HTTPException
 
@@ -64,6 +65,7 @@ class Reject(ChanxError, HTTPException):
     """
 
     def __init__(self, status_code: int, detail: str | None = None, headers: Mapping[str, str] | None = None) -> None:
-        if not 400 <= status_code <= 599:
-            raise ValueError(f"Reject({status_code}): a refusal has a status from 400 to 599")
+        status: Any = status_code  # `Reject("not you")` is easily written
+        if not isinstance(status, int) or not 400 <= status <= 599:
+            raise ValueError(f"Reject({status_code!r}): the first argument is a status from 400 to 599")
         HTTPException.__init__(self, status_code, detail, headers)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import math
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,6 +24,10 @@ _PROTOCOL_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 101
 
 
 _MAY_BE_OFF = frozenset({"handler_timeout", "heartbeat", "idle"})
+_COUNTS = frozenset(
+    {"max_size", "strikes", "read_ahead", "read_ahead_bytes", "outbox", "outbox_bytes", "inbox", "inbox_bytes"}
+    | {"threads", "handlers"}
+)
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -82,9 +87,13 @@ class Limits:
             value: Any = getattr(self, name)
             if value is None and name in _MAY_BE_OFF:
                 continue
-            least: float = 0 if name == "strikes" else 1 if isinstance(value, int) else 0.001
-            if isinstance(value, bool) or not isinstance(value, (int, float)) or not value >= least:
-                raise ConfigurationError(f"Limits({name}={value!r}): give a number of at least {least}")
+            counts = name in _COUNTS
+            least: float = 0 if name == "strikes" else 1 if counts else 0.001
+            fits = isinstance(value, (int, float)) and not isinstance(value, bool) and value >= least
+            if not fits or (counts and isinstance(value, float) and value != math.inf):
+                what = f"give a {'whole number' if counts else 'number of seconds'} of at least {least}"
+                off = ", or None to turn it off" if name in _MAY_BE_OFF else ""
+                raise ConfigurationError(f"Limits({name}={value!r}): {what}{off}")
 
 
 @dataclass(frozen=True, slots=True, kw_only=True)
@@ -132,9 +141,9 @@ class Drained:
     cut: int = 0
 
 
-def may_be_sent(code: int) -> bool:
+def may_be_sent(code: Any) -> bool:
     """Is this a close code that an application may send?"""
-    return code in _PROTOCOL_CODES or 3000 <= code <= 4999
+    return isinstance(code, int) and (code in _PROTOCOL_CODES or 3000 <= code <= 4999)
 
 
 def size_of(text: str) -> int:

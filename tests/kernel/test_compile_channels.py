@@ -160,7 +160,7 @@ def test_wrong_limits(name: str, value: Any) -> None:
     with pytest.raises(ConfigurationError) as caught:
         Limits(**given)
     assert f"{name}={value!r}" in str(caught.value)
-    assert "give a number of at least" in str(caught.value)
+    assert "of at least" in str(caught.value)
 
 
 def test_no_strikes_at_all_are_allowed() -> None:
