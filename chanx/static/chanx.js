@@ -96,7 +96,10 @@ export class Chanx {
 
   /** Send a message and the stream that belongs to it, and wait for the answer.
    * @param {Message} message @param {Chunks} chunks @param {Options} options @returns {Promise<Frame | null>} */
-  upload(message, chunks, options = {}) { return this.request(message, { ...options, chunks }); }
+  async upload(message, chunks, options = {}) {
+    if (chunks == null) throw new TypeError("upload(message, chunks): give what is to be sent, [] for nothing");
+    return this.request(message, { ...options, chunks });
+  }
 
   /** Call back for what the server pushes with this tag; returns what ends that.
    * @param {string} tag @param {(frame: Frame) => void} listener @returns {() => void} */
@@ -130,7 +133,13 @@ export class Chanx {
       if (typeof url === "function") url = absolute(await Promise.race([url(), late(this.#options.connectTimeout)]));
       if (this.#status === "closed") return;
       socket = this.#socket = new WebSocket(url, this.#options.protocols);
-    } catch (error) { return void (this.#status === "closed" || this.#lost({ code: 1006, reason: String(error) })); }
+    } catch (error) {
+      if (this.#status === "closed") return;
+      const hopeless = typeof this.#url !== "function"; // a wrong subprotocol, ws: on a page of https:, ...
+      this.#lost({ code: 1006, reason: String(error) }, hopeless);
+      if (hopeless) safely(() => { throw error; });
+      return;
+    }
     this.#timer = setTimeout(() => socket.close(), this.#options.connectTimeout);
     socket.onopen = () => {
       clearTimeout(this.#timer);
@@ -194,7 +203,10 @@ export class Chanx {
     signal?.addEventListener("abort", abort);
     if (timeout !== undefined) timer = setTimeout(() => stop(new ChanxError("timeout", "no answer in time")), timeout);
     if (signal?.aborted) abort();
-    else if (!this.#post(one)) settle(new ChanxError("closed", "there is no connection, and no room to wait for one"));
+    else if (!this.#post(one)) {
+      const ended = this.#status === "closed";
+      settle(new ChanxError("closed", ended ? "the connection has ended" : "there is no connection, and no room to wait for one"));
+    }
     return call;
   }
 
@@ -242,7 +254,14 @@ export class Chanx {
 
 const failure = ({ payload = {} }) => new ChanxError(payload.code, payload.detail, payload.errors);
 const late = (ms) => new Promise((_, fail) => setTimeout(fail, ms, new ChanxError("timeout", "no address in time")));
-const absolute = (url) => new URL(url, globalThis.location?.href).href.replace(/^http/, "ws");
+
+function absolute(url) {
+  if (!url) throw new TypeError(`Chanx was given ${url} as its url; give the path of the channel, such as "/chat"`);
+  const found = new URL(url, globalThis.location?.href);
+  found.hash = ""; // a WebSocket has none
+  if (!/^(http|ws)s?:$/.test(found.protocol)) throw new TypeError(`the url of a channel is http: or ws:, not ${found}`);
+  return found.href.replace(/^http/, "ws");
+}
 
 /** Call a function of the page's: what it raises is the page's, and does not stop the connection. */
 function safely(hook, ...values) {
