@@ -8,6 +8,7 @@ both. Garbage is collected before each run and never switched off: what a contes
 
 import gc
 import platform
+import sys
 from argparse import ArgumentParser, Namespace
 from collections.abc import Sequence
 from functools import partial
@@ -34,7 +35,12 @@ def run(arguments: Namespace) -> int:
     rounds, messages = (2, 20) if arguments.quick else (arguments.rounds, arguments.messages)
     loop: backend.BackendName = arguments.backend
     turn = backend.BACKENDS[loop]
-    chosen = [heat for heat in heats(turn) if arguments.heat in heat.name]
+    known = heats(turn)
+    chosen = [heat for heat in known if arguments.heat in heat.name]
+    if not chosen:
+        names = ", ".join(heat.name for heat in known)
+        print(f"no heat has {arguments.heat!r} in its name; there are: {names}", file=sys.stderr)
+        return 2
     print(environment(loop))
     print(f"CPU time per message, median of {rounds} rounds of {messages} messages")
     table = backend.run(loop, partial(race_all, chosen, rounds, messages, turn))

@@ -49,6 +49,14 @@ def test_dispatch_prints_every_row(backend: BackendName) -> None:
     assert_rows(benchmark("dispatch", "--quick", "--backend", backend), names(heats(BACKENDS[backend])))
 
 
+def test_a_heat_that_is_not_there_is_told() -> None:
+    command = [sys.executable, "-m", "benchmarks", "dispatch", "--quick", "--heat", "11 types"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
+    assert ended.returncode == 2
+    assert "'11 types'" in ended.stderr
+    assert "10 types" in ended.stderr
+
+
 def test_instructions_prints_every_row() -> None:
     programs.need("valgrind")
     ten = tuple(heat for heat in heats(BACKENDS["asyncio"]) if heat.name == "10 types")
