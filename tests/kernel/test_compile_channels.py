@@ -137,7 +137,7 @@ ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"allowed_origins": "https://example.com"}, "give a list"),
     ({"subprotocols": "chat.v1"}, "give a list"),
     ({"groups": "somewhere"}, "no group layer"),
-    ({"groups": object()}, "no group layer"),
+    ({"groups": 3}, "no group layer"),
 ]
 
 
