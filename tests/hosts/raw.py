@@ -80,8 +80,9 @@ class RawClient:
         return bool(select.select([self.socket], [], [], seconds)[0])
 
     def half_close(self) -> None:
-        """Tell the server that nothing more will come; it may still send."""
-        self.socket.shutdown(socket.SHUT_WR)
+        """Tell the server that nothing more will come; it may still send, or have broken the connection already."""
+        with contextlib.suppress(OSError):
+            self.socket.shutdown(socket.SHUT_WR)
 
     def read_to_the_end(self, *, answer: bool = True) -> tuple[int, int, int | None]:
         """Read until the server closes: the text frames and pings that came before, and the close code.
