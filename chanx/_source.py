@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 import sys
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field
@@ -18,7 +19,7 @@ from chanx.types import place
 Kind = Literal["on", "event", "on_connect", "on_disconnect", "on_error", "middleware"]
 
 
-class Registration(msgspec.Struct, frozen=True, eq=False):
+class Registration(msgspec.Struct, frozen=True, eq=False, dict=True):
     """One decorated function.
 
     Attributes:
@@ -41,7 +42,7 @@ class Registration(msgspec.Struct, frozen=True, eq=False):
     tags: tuple[str, ...] = ()
     localns: Mapping[str, Any] = {}
 
-    @property
+    @functools.cached_property
     def where(self) -> str:
         return place(self.function)
 
