@@ -6,7 +6,6 @@ import inspect
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from dataclasses import dataclass, field
 from typing import Any, get_args
 
 import msgspec
@@ -45,22 +44,23 @@ class _Unit(msgspec.Struct, frozen=True, eq=False):
 _ONCE = ("event", "on_connect", "on_disconnect")
 
 
-@dataclass(slots=True)
-class _Compiler:
+class _Compiler(msgspec.Struct, eq=False):
     codecs: tuple[Codec, ...]
     root: Source
     graph: Graph
     states: list[Callable[[], Any] | None]
     owners: list[Source]
     timeout: float | None
-    handlers: dict[tuple[Codec, str], dict[type[Any], Handler]] = field(default_factory=lambda: defaultdict(dict))
-    received: dict[str, str] = field(default_factory=dict[str, str])
-    sent: dict[str, tuple[Any, str]] = field(default_factory=dict[str, tuple[Any, str]])
-    events: dict[str, Event] = field(default_factory=dict[str, Event])
-    event_owners: dict[str, Registration] = field(default_factory=dict[str, Registration])
-    chunks: dict[str, str] = field(default_factory=dict[str, str])
-    hooks: list[Hooks] = field(default_factory=list[Hooks])
-    first: dict[Source, _Unit] = field(default_factory=dict[Source, _Unit])
+    handlers: dict[tuple[Codec, str], dict[type[Any], Handler]] = msgspec.field(
+        default_factory=lambda: defaultdict(dict)
+    )
+    received: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    sent: dict[str, tuple[Any, str]] = msgspec.field(default_factory=dict[str, tuple[Any, str]])
+    events: dict[str, Event] = msgspec.field(default_factory=dict[str, Event])
+    event_owners: dict[str, Registration] = msgspec.field(default_factory=dict[str, Registration])
+    chunks: dict[str, str] = msgspec.field(default_factory=dict[str, str])
+    hooks: list[Hooks] = msgspec.field(default_factory=list[Hooks])
+    first: dict[Source, _Unit] = msgspec.field(default_factory=dict[Source, _Unit])
 
     def flatten(self, source: Source, outer: _Unit | None = None, prefix: str = "", **around: Any) -> Iterator[_Unit]:
         """The channel and, in order of inclusion, those it includes."""

@@ -17,7 +17,6 @@ from __future__ import annotations
 
 import contextlib
 from collections.abc import Awaitable, Callable, Mapping
-from dataclasses import dataclass, field
 from typing import Any, Literal
 
 import msgspec
@@ -33,8 +32,7 @@ from chanx.types import place
 Args = tuple[tuple[str | None, "Node | Ask"], ...]
 
 
-@dataclass(slots=True, eq=False)
-class Node:
+class Node(msgspec.Struct, eq=False):
     """One dependency or value of the graph, made at most once per scope."""
 
     where: str
@@ -63,8 +61,7 @@ class Slot(msgspec.Struct, frozen=True, eq=False):
     needs: tuple[int, ...]
 
 
-@dataclass(slots=True)
-class Graph:
+class Graph(msgspec.Struct, eq=False):
     """All nodes of one plan, and the code made for its functions.
 
     Attributes:
@@ -73,10 +70,10 @@ class Graph:
 
     overrides: Mapping[Any, Any]
     check: Callable[[Signature, int], None] = lambda _signature, _state: None
-    nodes: dict[Any, Node] = field(default_factory=dict[Any, Node])
-    slotted: list[Node] = field(default_factory=list[Node])
-    eager: set[int] = field(default_factory=set[int])
-    building: set[Any] = field(default_factory=set[Any])
+    nodes: dict[Any, Node] = msgspec.field(default_factory=dict[Any, Node])
+    slotted: list[Node] = msgspec.field(default_factory=list[Node])
+    eager: set[int] = msgspec.field(default_factory=set[int])
+    building: set[Any] = msgspec.field(default_factory=set[Any])
     uses_http: bool = False
 
     def guards(

@@ -3,8 +3,9 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
 from typing import Any
+
+import msgspec
 
 from chanx._gate import Gate
 from chanx._plan import Plan, Section
@@ -38,8 +39,7 @@ class Counters:
         return Stats(**{name: getattr(self, name) for name in self.__slots__})
 
 
-@dataclass(frozen=True, eq=False)
-class Service:
+class Service(msgspec.Struct, frozen=True, eq=False, weakref=True):
     """One compiled channel as its connections use it.
 
     Attributes:
@@ -56,4 +56,6 @@ class Service:
     allowed_origins: Collection[str] | None
     subprotocols: tuple[str, ...]
     overflow: str
-    answers: dict[tuple[Any, ...], Section | None] = field(default_factory=dict[tuple[Any, ...], "Section | None"])
+    answers: dict[tuple[Any, ...], Section | None] = msgspec.field(
+        default_factory=dict[tuple[Any, ...], "Section | None"]
+    )

@@ -5,7 +5,6 @@ from __future__ import annotations
 import functools
 import sys
 from collections.abc import Callable, Mapping
-from dataclasses import dataclass, field
 from types import FrameType
 from typing import Any, Literal
 
@@ -57,8 +56,7 @@ class Inclusion(msgspec.Struct, frozen=True, eq=False):
     where: str
 
 
-@dataclass(slots=True, eq=False)
-class Source:
+class Source(msgspec.Struct, eq=False):
     """All registrations of one channel.
 
     Attributes:
@@ -71,8 +69,8 @@ class Source:
     state: Callable[[], Any] | None
     dependencies: tuple[Depends, ...]
     where: str
-    registrations: list[Registration] = field(default_factory=list[Registration])
-    inclusions: list[Inclusion] = field(default_factory=list[Inclusion])
+    registrations: list[Registration] = msgspec.field(default_factory=list[Registration])
+    inclusions: list[Inclusion] = msgspec.field(default_factory=list[Inclusion])
     frozen: str | None = None
 
     def add(self, registration: Registration) -> None:
