@@ -5,6 +5,7 @@ from __future__ import annotations
 import logging
 import signal
 from collections.abc import Mapping
+from pathlib import Path
 from typing import Any
 
 import anyio
@@ -18,6 +19,7 @@ from docs.snippets.howto import (
     authenticated,
     browser,
     compose,
+    copy_script,
     dependencies,
     drain,
     drain_without_lifespan,
@@ -271,6 +273,11 @@ async def test_errors() -> None:
     assert errors.check() == "fine"
 
 
+def test_copy_script(tmp_path: Path) -> None:
+    copy_script.collect(tmp_path)
+    assert "export class Chanx" in (tmp_path / "chanx.js").read_text()
+
+
 async def test_errors_that_nobody_expected(caplog: pytest.LogCaptureFixture) -> None:
     async with connect(errors.app, raise_app_exceptions=False) as client:
         assert (await client.request(errors.Crash()))["payload"]["code"] == "internal_error"
@@ -278,6 +285,18 @@ async def test_errors_that_nobody_expected(caplog: pytest.LogCaptureFixture) -> 
     assert "secret" in caplog.text
     async with connect(errors.app, query="how=lookup") as client:
         assert await client.request(errors.Crash()) == {"action": "ack", "ref": "test-1"}
+
+
+async def test_errors_why_a_connection_ended(caplog: pytest.LogCaptureFixture) -> None:
+    with caplog.at_level(logging.INFO, "docs"):
+        async with connect(errors.app) as client:
+            await client.close(3001, "enough")
+        async with connect(errors.app) as client:
+            await client.close()
+    assert [" ".join(told.split()[1:]) for told in caplog.messages] == [
+        "has left: 3001 enough",
+        "has left: 1000 without a reason",
+    ]
 
 
 async def test_mistakes() -> None:

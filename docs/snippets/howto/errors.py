@@ -90,6 +90,15 @@ async def report(_: Report, ctx: Context) -> None:
 # --8<-- [end:closed]
 
 
+# --8<-- [start:why]
+@app.on_disconnect
+async def left(ctx: Context) -> None:
+    logger.info("%s has left: %s %s", ctx.id, ctx.close_code, ctx.close_reason or "without a reason")
+
+
+# --8<-- [end:why]
+
+
 # --8<-- [start:check]
 def check() -> str:
     """What is wrong with the set-up; for a start-up check of your own."""
