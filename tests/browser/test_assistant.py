@@ -77,6 +77,15 @@ def test_both_tabs_see_the_answer_as_it_is_written(first: Page, second: Page) ->
     expect(first.get_by_role("alert")).to_be_hidden()
 
 
+def test_on_a_small_phone_everything_can_be_reached(first: Page) -> None:
+    first.set_viewport_size({"width": 320, "height": 568})
+    for name in ("notes.txt", "a-document-with-a-very-long-name-of-2026.txt"):
+        upload(first, name, "Tea is grown in hills. " * 100)
+    for name in ("Ask", "Shorten the summary of notes.txt"):
+        expect(first.get_by_role("button", name=name)).to_be_in_viewport(ratio=1)
+    expect(first.get_by_role("link", name="Another tab")).to_be_in_viewport(ratio=1)
+
+
 def test_an_answer_to_its_end_and_again_after_a_reload(first: Page) -> None:
     ask(first, "<b>Hello</b>")
     expect(turn(first, "done")).to_have_count(1)
