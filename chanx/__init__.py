@@ -1,4 +1,4 @@
-"""chanx: a declarative, class-free WebSocket router."""
+"""chanx: a typed router for WebSocket messages, which is itself an ASGI application."""
 
 from chanx._sigterm import drain_on_sigterm
 from chanx.context import Context

@@ -188,6 +188,11 @@ def _parameter(function: Callable[..., Any], parameter: inspect.Parameter, hint:
     for refused, advice in _REFUSED.items():
         if isinstance(bare, type) and issubclass(bare, refused):
             raise ConfigurationError(f"{place(function)}: parameter {name!r}: {advice}")
+    for mark in getattr(hint, "__metadata__", ()):
+        if inspect.isclass(mark) and (mark is Depends or issubclass(mark, Param)):
+            raise ConfigurationError(
+                f"{place(function)}: parameter {name!r}: {mark.__name__} is not called; write {mark.__name__}()"
+            )
     told = (
         "has no annotation" if hint is MISSING else f"is a {getattr(bare, '__name__', bare)}, which nothing can provide"
     )

@@ -49,6 +49,8 @@ async def twice(message: Say, one: Annotated[str, Query(), Header()]) -> None: .
 async def keyword(*, message: Say) -> None: ...
 async def nothing() -> None: ...
 async def empty(message: Say, one: Annotated[None, Depends()]) -> None: ...
+async def uncalled(message: Say, one: Annotated[str, Depends]) -> None: ...
+async def unnamed(message: Say, one: Annotated[str, Path]) -> None: ...
 async def unresolved(message: Say, one: "Nowhere") -> None: ...  # type: ignore[name-defined] # noqa: F821
 async def unreturned(message: Say) -> "Nowhere": ...  # type: ignore[name-defined] # noqa: F821
 
@@ -63,6 +65,8 @@ PARAMETERS = [
     (keyword, ("by position", "remove the `*`")),
     (nothing, "takes no parameter"),
     (empty, ("'one'", "needs a function or a class")),
+    (uncalled, ("'one'", "write Depends()")),
+    (unnamed, ("'one'", "write Path()")),
     (unresolved, ("Nowhere", "Import the name")),
     (unreturned, ("Nowhere", "Import the name")),
 ]
