@@ -24,7 +24,7 @@ help:
 demo:
 	@scripts/venv.sh demo
 	@echo
-	@echo "  The chat is at http://$(HOST):$(PORT)/ - open it in two tabs. Ctrl-C stops it."
+	@echo "  The chat is at http://$(HOST):$(PORT)/ - open it in two tabs. Ctrl-C stops it; make demo PORT=8001 takes another port."
 	@echo
 	@exec $(PY) -m uvicorn examples.chat:app --host $(HOST) --port $(PORT) --ws websockets-sansio --log-level warning
 
