@@ -96,10 +96,7 @@ export class Chanx {
 
   /** Send a message and the stream that belongs to it, and wait for the answer.
    * @param {Message} message @param {Chunks} chunks @param {Options} options @returns {Promise<Frame | null>} */
-  async upload(message, chunks, options = {}) {
-    if (chunks == null) throw new TypeError("upload(message, chunks): give what is to be sent, [] for nothing");
-    return this.request(message, { ...options, chunks });
-  }
+  upload(message, chunks = {}, options = {}) { return this.request(message, { ...options, chunks }); }
 
   /** Call back for what the server pushes with this tag; returns what ends that.
    * @param {string} tag @param {(frame: Frame) => void} listener @returns {() => void} */
@@ -135,10 +132,8 @@ export class Chanx {
       socket = this.#socket = new WebSocket(url, this.#options.protocols);
     } catch (error) {
       if (this.#status === "closed") return;
-      const hopeless = typeof this.#url !== "function"; // a wrong subprotocol, ws: on a page of https:, ...
-      this.#lost({ code: 1006, reason: String(error) }, hopeless);
-      if (hopeless) safely(() => { throw error; });
-      return;
+      const fixed = typeof this.#url !== "function" || undefined; // it would fail in the same way each time: say so
+      return void (this.#lost({ code: 1006, reason: String(error) }, fixed), safely(fixed && (() => { throw error; })));
     }
     this.#timer = setTimeout(() => socket.close(), this.#options.connectTimeout);
     socket.onopen = () => {
@@ -176,15 +171,11 @@ export class Chanx {
     return true;
   }
 
-  #write(text) {
-    const open = this.#socket?.readyState === 1;
-    if (open) this.#socket.send(text);
-    return open;
-  }
+  #write(text) { return this.#socket?.readyState === 1 && (this.#socket.send(text), true); }
 
   #call(message, { signal, timeout, chunks }, { item, end }) {
     const ref = ++this.#ref, text = JSON.stringify({ ...message, ref });
-    const one = { text, sent: () => { call.sent = true; if (chunks) this.#pump(call, chunks); } };
+    const one = { text, sent: () => { call.sent = true; if (chunks !== undefined) this.#pump(call, chunks); } };
     let timer;
     const settle = (error) => {
       if (!this.#calls.delete(ref)) return;
@@ -203,10 +194,7 @@ export class Chanx {
     signal?.addEventListener("abort", abort);
     if (timeout !== undefined) timer = setTimeout(() => stop(new ChanxError("timeout", "no answer in time")), timeout);
     if (signal?.aborted) abort();
-    else if (!this.#post(one)) {
-      const ended = this.#status === "closed";
-      settle(new ChanxError("closed", ended ? "the connection has ended" : "there is no connection, and no room to wait for one"));
-    }
+    else if (!this.#post(one)) settle(new ChanxError("closed", "there is no connection, and no room to wait for one"));
     return call;
   }
 
@@ -254,14 +242,7 @@ export class Chanx {
 
 const failure = ({ payload = {} }) => new ChanxError(payload.code, payload.detail, payload.errors);
 const late = (ms) => new Promise((_, fail) => setTimeout(fail, ms, new ChanxError("timeout", "no address in time")));
-
-function absolute(url) {
-  if (!url) throw new TypeError(`Chanx was given ${url} as its url; give the path of the channel, such as "/chat"`);
-  const found = new URL(url, globalThis.location?.href);
-  found.hash = ""; // a WebSocket has none
-  if (!/^(http|ws)s?:$/.test(found.protocol)) throw new TypeError(`the url of a channel is http: or ws:, not ${found}`);
-  return found.href.replace(/^http/, "ws");
-}
+const absolute = (url) => new URL(url ?? "missing:", globalThis.location?.href).href.replace(/^http/, "ws");
 
 /** Call a function of the page's: what it raises is the page's, and does not stop the connection. */
 function safely(hook, ...values) {
