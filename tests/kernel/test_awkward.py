@@ -18,7 +18,9 @@ from tests.kernel.messages import Boom, Hired, Said, Say, Wait
 from tests.kernel.wire import serve
 
 only_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
-in_virtual_time = pytest.mark.parametrize("anyio_backend", [clock.backend("asyncio"), clock.backend("trio")], ids=["asyncio", "trio"])
+in_virtual_time = pytest.mark.parametrize(
+    "anyio_backend", [clock.backend("asyncio"), clock.backend("trio")], ids=["asyncio", "trio"]
+)
 
 
 @only_asyncio

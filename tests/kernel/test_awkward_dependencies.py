@@ -16,7 +16,9 @@ from tests.kernel.messages import Boom, Said, Say, Wait
 from tests.kernel.wire import serve
 
 only_asyncio = pytest.mark.parametrize("anyio_backend", ["asyncio"])
-in_virtual_time = pytest.mark.parametrize("anyio_backend", [clock.backend("asyncio"), clock.backend("trio")], ids=["asyncio", "trio"])
+in_virtual_time = pytest.mark.parametrize(
+    "anyio_backend", [clock.backend("asyncio"), clock.backend("trio")], ids=["asyncio", "trio"]
+)
 
 
 async def test_an_included_channels_dependency_may_hold_a_task_group() -> None:
