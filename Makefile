@@ -1,10 +1,12 @@
-# make demo | test | hosts | faults | check | bench | docs. Every target makes the environment it needs first (.venv, and programs
-# from apt-get where that is allowed); a second run finds it in place.
+# make demo | test | hosts | faults | check | bench | docs. Every target makes the environment it needs first (.venv,
+# and programs from apt-get where that is allowed); a second run finds it in place.
 SHELL := bash
 PY := .venv/bin/python
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
+# Two processes, each test file in one of them, since much of a test is waiting; PARALLEL= runs all in one.
+PARALLEL ?= --numprocesses 2 --dist loadfile
 # Material for MkDocs prints a notice about its future on every run.
 export NO_MKDOCS_2_WARNING := 1
 
@@ -31,7 +33,7 @@ demo:
 test:
 	@scripts/venv.sh dev
 	@scripts/system.sh redis-server chromium node valgrind
-	$(PY) -m pytest $(ARGS)
+	$(PY) -m pytest $(PARALLEL) $(ARGS)
 
 hosts:
 	@scripts/venv.sh dev
