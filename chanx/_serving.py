@@ -179,16 +179,27 @@ async def settle(connection: Connection) -> None:
         await connection.outbox.drained()
 
 
-async def stop_beside(connection: Connection) -> None:
-    """Cancel what runs beside the messages, and wait for its end, as long as other cleaning up may take."""
-    with anyio.CancelScope(shield=True, deadline=connection.home.time() + connection.service.limits.cleanup):
+async def stop_beside(connection: Connection) -> BaseException | None:
+    """Cancel what runs beside the messages, and wait for its end, as long as other cleaning up may take.
+
+    Returns a cancellation that came up: no shield holds off `asyncio.Task.cancel`, and the hooks are still to come.
+    """
+    cancelled: BaseException | None = None
+    deadline = connection.home.time() + connection.service.limits.cleanup
+    with anyio.CancelScope(shield=True, deadline=deadline) as scope:
         if connection.inbox is not None:
             connection.inbox.cancel()
         if connection.runs is not None:
             connection.runs.stop()
-            await connection.runs.finished()
-        if connection.inbox is not None:
-            await connection.inbox.finished()
+        for beside in (connection.runs, connection.inbox):
+            while beside is not None and not beside.idle:
+                try:
+                    await beside.finished()
+                except BaseException as error:
+                    if scope.cancel_called:
+                        raise
+                    cancelled = error
+    return cancelled
 
 
 async def handle_event(connection: Connection, publication: Publication) -> None:

@@ -113,7 +113,7 @@ class Connection(Suspended):
             if self.state is not State.LEAVING:
                 self.depart(1006)
             if self._beside:
-                await stop_beside(self)
+                ended_by = await stop_beside(self) or ended_by
             if self.endings:
                 ended_by = await _lifecycle.leave(self) or ended_by
         finally:
