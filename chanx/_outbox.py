@@ -3,11 +3,13 @@
 Rules: only one send is under way at a time, and `writing` is what it carries; who finds None there may write
 at once and puts it back, and then nothing waits. While nothing waits, the sender of an answer itself writes; what
 is pushed, and what waits, is written by the writer, in a task of its own. Group pushes never wait for room: a full
-outbox does with them what the channel's policy says. Answers do, at most `send_timeout`.
+outbox does with them what the channel's policy says. Answers do, at most `send_timeout`, and in turn: none takes the
+room that one before it waits for.
 """
 
 from __future__ import annotations
 
+from collections import deque
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -38,7 +40,7 @@ class Outbox(Queue):
     """
 
     __slots__ = (
-        *("_connection", "_empty", "_mine", "_room", "_writer"),
+        *("_connection", "_empty", "_mine", "_turns", "_writer"),
         *("closed", "send", "writing"),
     )
 
@@ -51,7 +53,7 @@ class Outbox(Queue):
         self.writing: str | None = HELD
         self.closed = False
         self._connection = connection
-        self._room: anyio.Event | None = None
+        self._turns: deque[anyio.Event] | None = None  # of those who wait for room
         self._empty: anyio.Event | None = None
         self._writer: Writer | None = None
         self._mine = False  # does the writer write what stands in `writing`?
@@ -82,24 +84,38 @@ class Outbox(Queue):
             self.start()
             return
         size = size_of(text)
-        if self.full(size):
+        if self.claims or self.full(size):
             await self._room_for(size)
         self.add(text, size)
         self.start()
 
     async def _room_for(self, size: int) -> None:
+        if self._turns is None:
+            self._turns = deque()
+        turns, turn = self._turns, anyio.Event()
+        turns.append(turn)
         self.claims += 1
         self.claimed += size
         try:
             with anyio.fail_after(self._connection.service.limits.send_timeout):
-                while self.full(size):
-                    self._room = self._room or anyio.Event()
-                    await self._room.wait()
+                while turns[0] is not turn or self.full(size):
+                    await turn.wait()
                     if self.closed:
                         raise ConnectionClosed
+                    if self.full(size):  # not yet, or a push was faster
+                        turns[0] = turn = anyio.Event()
         finally:
             self.claims -= 1
             self.claimed -= size
+            turns.remove(turn)
+            self._next_turn()  # there may be room for it too
+
+    def _next_turn(self) -> None:
+        """Have the first of those who wait for room look again; all of them, when nothing more is taken."""
+        for turn in self._turns or ():
+            turn.set()
+            if not self.closed:
+                return
 
     def push(self, publication: Publication) -> bool:
         """Write a frame of a group, or queue it; False when there is no room and the policy is to close."""
@@ -188,9 +204,7 @@ class Outbox(Queue):
 
     async def _write_next(self) -> None:
         item = self.take()
-        if self._room is not None:
-            self._room.set()
-            self._room = None
+        self._next_turn()
         if isinstance(item, dict):
             self.writing = ""
             await self._send_close(item)
@@ -237,9 +251,7 @@ class Outbox(Queue):
         self._wake()
 
     def _wake(self) -> None:
-        if self._room is not None:
-            self._room.set()
-            self._room = None
+        self._next_turn()
         if self._empty is not None:
             self._empty.set()
             self._empty = None

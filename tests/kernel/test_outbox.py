@@ -326,3 +326,65 @@ async def test_a_broken_connection_is_not_closed_again() -> None:
         wire.say("not JSON")
         await wire.end()
     assert [event["code"] for event in wire.sent if event["type"] == "websocket.close"] == [1008]
+
+
+async def test_who_waits_for_room_gets_it_in_turn() -> None:
+    """However much one handler sends, another one's answer is not held back until it looks like a slow client's."""
+    channel = Channel(limits=Limits(outbox=2))
+
+    @channel.on(Say, concurrency=3)
+    async def flood(message: Say, ctx: Context) -> None:
+        for number in range(200):
+            await ctx.send(Said(text=f"{message.text}{number}"))
+
+    async with serve(channel, patience=1000) as slow:
+        await slow.accepted()
+        slow.pace = 0.2  # in 20 seconds it takes only 100 frames
+        slow.say({"action": "say", "text": "a"}, {"action": "say", "text": "b"}, {"action": "say", "text": "c"})
+        await slow.until(lambda: len(slow.frames) == 600 or slow.closed)
+        assert slow.closed is None
+        texts = [frame["text"] for frame in slow.frames]
+    for name in "abc":
+        assert [text for text in texts if text[0] == name] == [f"{name}{number}" for number in range(200)]
+    waits = [[index for index, text in enumerate(texts) if text[0] == name] for name in "abc"]
+    assert max(after - before for one in waits for before, after in zip(one[2:], one[3:], strict=False)) <= 6
+    assert channel.stats().slow_closed == 0
+
+
+async def test_a_large_answer_is_not_overtaken_by_small_ones() -> None:
+    channel = Channel(limits=Limits(outbox_bytes=200))
+
+    @channel.on(Say, concurrency=9)
+    async def echo(message: Say) -> Said:
+        return Said(text=message.text)
+
+    async with serve(channel, patience=1000) as slow:
+        await slow.accepted()
+        slow.hold()
+        texts = ["a" * 100, "b" * 100, "c" * 150, "d", "e"]
+        for text in texts:
+            slow.say({"action": "say", "text": text})
+            await anyio.wait_all_tasks_blocked()
+        slow.release()
+        await slow.reached(frames=5)
+    assert [frame["text"] for frame in slow.frames] == texts
+
+
+async def test_who_gives_up_waiting_for_room_stands_in_nobodys_way() -> None:
+    channel = Channel(limits=Limits(outbox=1))
+
+    @channel.on(Say, concurrency=9)
+    async def echo(message: Say, ctx: Context) -> None:
+        with anyio.move_on_after(5 if message.text == "impatient" else 15):
+            await ctx.send(Said(text=message.text))
+
+    async with serve(channel, patience=1000) as slow:
+        await slow.accepted()
+        slow.hold()
+        for text in ("written", "queued", "impatient", "patient"):
+            slow.say({"action": "say", "text": text})
+            await anyio.wait_all_tasks_blocked()
+        await anyio.sleep(10)
+        slow.release()
+        await slow.reached(frames=3)
+    assert [frame["text"] for frame in slow.frames] == ["written", "queued", "patient"]

@@ -25,6 +25,7 @@ class Wire:
         written: how many of them were let through.
         taken: frames that the application has received, `websocket.connect` included.
         fails: raised by the next `send`s, where it is not None.
+        pace: so long each event takes to be sent, in seconds.
         ended: the application has returned or raised.
         error: what it raised.
     """
@@ -45,6 +46,7 @@ class Wire:
         self.written = 0
         self.taken = 0
         self.fails: Exception | None = None
+        self.pace = 0.0
         self.ended = False
         self.error: BaseException | None = None
 
@@ -170,7 +172,7 @@ class Wire:
         try:
             self.sent.append(event)
             self.touch()
-            await anyio.lowlevel.checkpoint()
+            await anyio.sleep(self.pace)
             if self.fails is not None:
                 raise self.fails
             if self._open_gate is not None and event["type"] == self._held_type:
