@@ -51,7 +51,7 @@ class ReadAhead:
     """
 
     __slots__ = (
-        *("_arrived", "_cancel", "_context", "_frames", "_gone", "_limits", "_queue", "_receive", "_runtime"),
+        *("_arrived", "_cancel", "_context", "_frames", "_gone", "_limits", "_over", "_queue", "_receive", "_runtime"),
         *("_sift", "_size", "_stays", "_streams", "_stuck"),
     )
 
@@ -82,6 +82,7 @@ class ReadAhead:
         self._size = 0
         self._arrived: anyio.Event | None = None
         self._cancel: Cancel | None = None
+        self._over = False
 
     @property
     def idle(self) -> bool:
@@ -99,12 +100,13 @@ class ReadAhead:
         return self._frames >= self._limits.read_ahead or self._size >= self._limits.read_ahead_bytes
 
     def start(self) -> None:
-        """Read in the background, unless that is so already or the queue is full."""
-        if self._cancel is None and not self.full:
+        """Read in the background, unless that is so already, the queue is full, or nothing more is to be read."""
+        if self._cancel is None and not self.full and not self._over:
             self._cancel = self._runtime.spawn(self._read, context=self._context)
 
     def stop(self) -> None:
-        """The connection is over."""
+        """The connection is over; a handler that outlives it may still take frames out, but none comes in."""
+        self._over = True
         if self._cancel is not None:
             self._cancel()
 

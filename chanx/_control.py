@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING
 from chanx import _answers, _dispatch
 from chanx._dispatch import Control
 from chanx.exceptions import ConnectionClosed
+from chanx.types import size_of
 
 if TYPE_CHECKING:
     from chanx._ahead import Received
@@ -19,7 +20,7 @@ async def sift(connection: Connection, event: Received) -> tuple[str, Control | 
     it belongs to a stream of the client.
     """
     text: str | None = event.get("text")
-    if text is None or len(text) > connection.service.limits.max_size:
+    if text is None or size_of(text) > connection.service.limits.max_size:  # in its turn it ends the connection
         return "", None
     control, ref = _dispatch.glance(connection.plan, text)
     if control is not None:

@@ -70,7 +70,7 @@ class Run:
             Stopped: it was cancelled by `stop` or by its time limit.
         """
         connection, handler = self.connection, self.handler
-        if connection.left and handler.ends_on_leave:
+        if handler.ends_on_leave and (connection.left or connection.closing):
             self.stop("cancelled", "the client has left")
         before: Stopped | None = self._stopped
         if before is not None:

@@ -185,20 +185,23 @@ async def stop_beside(connection: Connection) -> BaseException | None:
     Returns a cancellation that came up: no shield holds off `asyncio.Task.cancel`, and the hooks are still to come.
     """
     cancelled: BaseException | None = None
-    deadline = connection.home.time() + connection.service.limits.cleanup
-    with anyio.CancelScope(shield=True, deadline=deadline) as scope:
-        if connection.inbox is not None:
-            connection.inbox.cancel()
-        if connection.runs is not None:
-            connection.runs.stop()
-        for beside in (connection.runs, connection.inbox):
-            while beside is not None and not beside.idle:
-                try:
-                    await beside.finished()
-                except BaseException as error:
-                    if scope.cancel_called:
-                        raise
-                    cancelled = error
+    scope = anyio.CancelScope(shield=True, deadline=connection.home.time() + connection.service.limits.cleanup)
+    try:
+        with scope:
+            if connection.inbox is not None:
+                connection.inbox.cancel()
+            if connection.runs is not None:
+                connection.runs.stop()
+            for beside in (connection.runs, connection.inbox):
+                while beside is not None and not beside.idle:
+                    try:
+                        await beside.finished()
+                    except BaseException as error:
+                        if scope.cancel_called:
+                            raise
+                        cancelled = error
+    except BaseException as error:  # noqa: BLE001 - the deadline's, which the scope lets pass after a cancellation
+        cancelled = error
     return cancelled
 
 
@@ -218,14 +221,14 @@ async def handle_event(connection: Connection, publication: Publication) -> None
         run = handler.run(message, connection) if handler.plain else Run(connection, handler, message).result()
         result = await run
         await send_answer(connection, result, "")
-    except ConnectionClosed:
-        return
     except Stopped as stopped:
         if stopped.code == "timeout":
             logger.warning("%s was cancelled after its time limit; connection %s", handler.where, connection.id)
         return
     except BaseException as raised:  # noqa: BLE001 - a handler may raise anything
         failure = connection.home.ordinary(raised)
+        if isinstance(failure, ConnectionClosed) and connection.outbox.closed:  # that of another one is a failure
+            return
         frames = await recovered(connection, handler, failure, "")
         if frames is None and isinstance(failure, HTTPException):
             counters.events_skipped += 1  # its guards hold the event back from this client, who asked for nothing

@@ -126,7 +126,8 @@ class _Relay:
             self._hand_on(frame)
         else:
             self._begun = True
-            self._home.post(self._begin)
+            if not self._home.post(self._begin):  # our loop has ended, without the end of the block
+                self._hand_on(frame)
 
     def _begin(self) -> None:
         self._home.spawn(self._drain, context=contextvars.copy_context())

@@ -24,6 +24,9 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("chanx")
 
+#: So many connections that are over may stand among those that are looked at, beside as many as live.
+_FEW = 64
+
 
 class Silence:
     """How long one client has been silent; only where `Limits.heartbeat` or `Limits.idle` is set.
@@ -34,8 +37,8 @@ class Silence:
     """
 
     __slots__ = (
-        *("_asked", "_before", "_busy", "_connection", "_heard", "_listening", "_number", "_receive", "_spoke"),
-        *("_time", "over"),
+        *("_asked", "_asking", "_before", "_busy", "_connection", "_heard", "_listening", "_number"),
+        *("_receive", "_spoke", "_time", "over"),
     )
 
     def __init__(self, connection: Connection, receive: Callable[[], Awaitable[Any]]) -> None:
@@ -44,6 +47,7 @@ class Silence:
         self._time = connection.home.time
         self._heard = self._spoke = self._before = self._busy = self._time()
         self._asked = 0.0
+        self._asking: Cancel | None = None
         self._number = 0
         self._listening = False
         self.over = True
@@ -74,6 +78,8 @@ class Silence:
         """The connection is over."""
         if not self.over:
             self.over = True
+            if self._asking is not None:  # the server may never take the frame
+                self._asking()
             silences = self._connection.home.silences
             if silences is not None:
                 silences.discard()
@@ -105,7 +111,7 @@ class Silence:
             self._asked = now
             self._number += 1
             connection = self._connection
-            connection.home.spawn(self._ask, context=connection.variables)
+            self._asking = connection.home.spawn(self._ask, context=connection.variables)
         elif now >= self._asked + timeout:
             self._timed_out()
             return None
@@ -160,11 +166,14 @@ class Silences:
         self._set_timer()
 
     def discard(self) -> None:
-        """One is over; its place is cleared when its time comes, or when it was the last."""
+        """One is over; its place is cleared when its time comes, when it was the last, or with many others."""
         self._live -= 1
         if not self._live:
             self._due.clear()
             self._stop_timer()
+        elif len(self._due) > 2 * self._live + _FEW:  # their times may come in a day, and each keeps its connection
+            self._due = [one for one in self._due if not one[2].over]
+            heapq.heapify(self._due)
 
     def _push(self, silence: Silence, due: float) -> None:
         heapq.heappush(self._due, (due, next(self._numbers), silence))

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import anyio
@@ -188,3 +189,13 @@ async def test_many_chunks_for_no_message_are_dropped() -> None:
         await settled(wire)
         assert told(wire) == ["x said"]
     assert uploads.channel.stats().bad_frames == 0
+
+
+async def test_the_size_of_a_chunk_is_that_of_its_bytes() -> None:
+    uploads = Uploads(Limits(max_size=1000))
+    async with opened(uploads.channel) as wire:
+        wire.say(start(), json.dumps({**chunk(1), "more": "\N{EURO SIGN}" * 800}, ensure_ascii=False), end())
+        await wire.end()
+        assert wire.closed is not None
+        assert wire.closed[0] == 1009
+    assert uploads.data() == []

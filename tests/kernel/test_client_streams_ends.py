@@ -314,3 +314,26 @@ async def test_a_handler_that_closes_reads_no_more() -> None:
         await wire.end()
         assert anyio.current_time() - begin <= 0.25
     assert seen == [3000]
+
+
+async def test_a_handler_that_outlives_its_connection_reads_nothing_more() -> None:
+    may_end = anyio.Event()
+    channel = Channel(limits=Limits(read_ahead=4))
+
+    @channel.on(Upload, concurrency=2)
+    async def upload(message: Upload, chunks: AsyncIterator[Chunk]) -> None:
+        with anyio.CancelScope(shield=True):
+            await may_end.wait()
+
+    async with opened(channel) as wire:
+        wire.say(start(), *(chunk(number) for number in range(10)))
+        await anyio.wait_all_tasks_blocked()
+        taken = wire.taken
+        wire.cancel()
+        await wire.end()  # when its time for cleaning up is over
+        assert wire.taken == taken
+        may_end.set()
+        await anyio.wait_all_tasks_blocked()
+        assert wire.taken == taken
+        assert wire.waiting > 0
+        assert not wire.listening

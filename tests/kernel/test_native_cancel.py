@@ -4,24 +4,28 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+from typing import Any
 
 import anyio
-import anyio.lowlevel
 import pytest
 
 from chanx import Channel, Context
+from tests.kernel import clock
 from tests.kernel.messages import Hired, Job
 from tests.kernel.wire import Wire, websocket_scope
 
 
 @pytest.fixture
-def anyio_backend() -> str:
-    return "asyncio"
+def anyio_backend() -> tuple[str, dict[str, Any]]:
+    return clock.backend("asyncio")
 
 
 @pytest.mark.parametrize("event", [False, True])
 @pytest.mark.parametrize("times", [1, 2, 3])
-async def test_the_hooks_run_where_it_comes_while_handlers_are_being_ended(event: bool, times: int) -> None:
+@pytest.mark.parametrize("hangs", [False, True])
+async def test_the_hooks_run_where_it_comes_while_handlers_are_being_ended(
+    event: bool, times: int, hangs: bool
+) -> None:
     log: list[str] = []
     started, ending, may_end = anyio.Event(), anyio.Event(), anyio.Event()
     channel = Channel()
@@ -66,10 +70,16 @@ async def test_the_hooks_run_where_it_comes_while_handlers_are_being_ended(event
         task.cancel()
         await anyio.wait_all_tasks_blocked()
     assert log == []
-    may_end.set()
+    watch = clock.Stopwatch()
+    if not hangs:
+        may_end.set()
     with contextlib.suppress(asyncio.CancelledError):
         await task
     assert task.cancelled()  # the server's wish is granted in the end
-    assert log == ["worked", "left"]
+    assert log == (["left"] if hangs else ["worked", "left"])
+    assert watch.seconds == pytest.approx(5 if hangs else 0, abs=0.1)
     assert channel.stats().connections == 0
     assert channel.layers()[0].members.groups() == []
+    may_end.set()
+    await anyio.wait_all_tasks_blocked()
+    assert log.count("worked") == 1

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import anyio
+import pytest
 
 from chanx import Channel, Context, Limits
 from tests.kernel.desk import Desk, anyio_backend, job, jobs, opened, settled, told
@@ -170,3 +171,27 @@ async def test_an_event_handler_with_a_time_limit() -> None:
         assert wire.frames == [{"action": "said", "text": "b"}]
     assert desk.log == ["+a", "!a", "+b", "-b"]
     assert channel.stats().handler_errors == 0
+
+
+async def test_a_handler_that_stumbles_over_another_closed_connection_has_failed(
+    caplog: pytest.LogCaptureFixture,
+) -> None:
+    channel = Channel()
+    others: list[Context] = []
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        others.append(ctx)
+        await ctx.join(f"room {len(others)}")
+
+    @channel.event(Hired)
+    async def hired(event: Hired, ctx: Context) -> None:
+        await others[0].send(Said(text="welcome"))
+
+    async with opened(channel):
+        pass
+    async with opened(channel) as wire:
+        await channel.emit(Hired(name="Ada"), group="room 2")
+        await settled(wire)
+        assert channel.stats().handler_errors == 1
+    assert "hired" in caplog.text

@@ -5,6 +5,9 @@ from __future__ import annotations
 import asyncio
 import contextvars
 import logging
+import os
+import subprocess
+import sys
 from typing import Any
 
 import anyio
@@ -110,3 +113,18 @@ async def test_a_task_factory_of_the_application_is_not_used_for_background_work
         finally:
             loop.set_task_factory(None)
     assert made == []
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+def test_a_forked_process_makes_ids_of_its_own() -> None:
+    """As under a server that loads the application before it forks its workers."""
+    program = (
+        "import os, sys\n"
+        "from chanx import connection\n"
+        "os.fork() or print(connection._process, flush=True) or os._exit(0)\n"
+        "os.wait()\n"
+        "print(connection._process)\n"
+    )
+    told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    child, parent = told.stdout.split()
+    assert child != parent

@@ -258,6 +258,28 @@ def test_where_nobody_minds_it_the_process_ends_by_it(anyio_backend: str) -> Non
     assert (done.stdout, done.returncode) == ("left\n", -signal.SIGTERM), done.stderr
 
 
+ENDED = """
+import asyncio, os, signal
+from chanx import Channel, drain_on_sigterm
+
+async def main() -> None:
+    await block.__aenter__()
+
+block = drain_on_sigterm(Channel())
+loop = asyncio.new_event_loop()
+loop.run_until_complete(main())
+loop.close()
+os.kill(os.getpid(), signal.SIGTERM)
+print("ignored", flush=True)
+os._exit(0)
+"""
+
+
+def test_no_signal_is_lost_where_the_loop_has_ended_before_the_block() -> None:
+    done = subprocess.run([sys.executable, "-c", ENDED], capture_output=True, text=True, timeout=30, check=False)
+    assert (done.stdout, done.returncode) == ("", -signal.SIGTERM), done.stderr
+
+
 async def test_in_another_thread_it_says_what_to_do_once(anyio_backend: str, caplog: pytest.LogCaptureFixture) -> None:
     async def enter() -> None:
         async with drain_on_sigterm(Channel()):

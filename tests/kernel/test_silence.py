@@ -11,7 +11,7 @@ from pydantic import BaseModel
 from chanx import Channel, ConfigurationError, Context, Limits, _runtime
 from tests.kernel import clock
 from tests.kernel.messages import Hired, Said, Say, Wait
-from tests.kernel.wire import Wire, serve
+from tests.kernel.wire import Wire, serve, websocket_scope
 
 BEAT = {"action": "heartbeat", "ask": "h1"}
 SILENT = (1011, "no heartbeat")
@@ -336,6 +336,36 @@ async def test_one_timer_for_many_connections_and_none_when_they_have_left() -> 
     assert len(timers) <= 6
     assert runtime.silences is not None
     assert runtime.silences.idle
+
+
+async def test_who_has_left_is_not_kept_until_its_time_would_have_come() -> None:
+    room = Room(idle=86_400)
+    async with serve(room.channel, patience=1e6) as stays:
+        await stays.accepted()
+        for _ in range(300):
+            async with serve(room.channel, patience=1000) as wire:
+                await wire.accepted()
+                await anyio.sleep(1)  # they are looked at
+        silences = _runtime.current().silences
+        assert silences is not None
+        assert len(silences._due) < 150
+        watch = clock.Stopwatch()
+        await stays.until(lambda: stays.closed)
+        assert watch.seconds == pytest.approx(86_400 - 300, abs=1)  # the one that stays is still looked at
+    assert len(room.left) == 301
+
+
+async def test_a_heartbeat_that_the_server_never_takes_is_not_left_behind() -> None:
+    room = Room(heartbeat=30)
+    wire = Wire(room.channel, websocket_scope(), 1000)
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(wire.run)
+        await wire.accepted()
+        wire.hold()
+        await wire.end()
+        await anyio.wait_all_tasks_blocked()
+        assert beats(wire) == 1
+        assert wire.sending == 0
 
 
 @pytest.mark.parametrize("limits", [Limits(heartbeat=30), Limits(heartbeat=0.1, idle=3)], ids=repr)

@@ -106,6 +106,11 @@ class Wire:
         return len(self._inbound)
 
     @property
+    def sending(self) -> int:
+        """Calls of `send` that have not returned."""
+        return self._sending
+
+    @property
     def listening(self) -> bool:
         """The application has taken all frames and waits for another."""
         return self._receiving > 0 and not self._inbound
