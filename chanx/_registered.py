@@ -102,6 +102,10 @@ def order_of(registration: Registration, signature: Signature) -> Order | None:
         origin = get_origin(cls) or cls
         if not hasattr(origin, order.key) and order.key not in getattr(origin, "model_fields", ()):
             raise ConfigurationError(f"{registration.where}: key={order.key!r} is no field of {place(origin)}")
+        if callable(getattr(origin, order.key, None)):  # a method is another object each time: nothing would be equal
+            raise ConfigurationError(
+                f"{registration.where}: key={order.key!r} is a method of {place(origin)}; name a field"
+            )
     return Order(order.concurrency, operator.attrgetter(order.key), order.latest)
 
 

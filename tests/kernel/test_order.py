@@ -13,6 +13,7 @@ import pytest
 from chanx import Channel, Context, Limits
 from tests.kernel.desk import Desk, anyio_backend, cancel, job, jobs, opened, settled, told
 from tests.kernel.messages import Boom, Done, Fired, Job, Said
+from tests.kernel.mistakes import refused
 
 __all__ = ["anyio_backend"]
 
@@ -372,3 +373,7 @@ async def test_an_error_function_answers_for_a_key_that_raises() -> None:
         wire.say(job("a"))
         await settled(wire)
         assert wire.frames == [{"action": "said", "text": "'a'", "ref": "a"}]
+
+
+def test_a_key_that_is_a_method_would_never_be_equal() -> None:
+    refused(jobs(Desk(), key="model_dump"), says=("key='model_dump'", "method", "name a field"))
