@@ -3,15 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from dataclasses import dataclass, field
 from typing import Protocol
+
+import msgspec
 
 from chanx.groups.members import Members
 from chanx.types import size_of
 
 
-@dataclass(frozen=True, slots=True)
-class Publication:
+class Publication(msgspec.Struct, frozen=True):
     """One broadcast or event on its way to the members of some groups.
 
     Attributes:
@@ -21,7 +21,7 @@ class Publication:
         connections: ids of single connections.
         exclude: ids of connections that do not get it.
         key: what the publication is about, where only the latest counts; see `Channel(overflow="coalesce")`.
-        size: the bytes of the body.
+        size: the bytes of the body; counted where it is not given.
     """
 
     body: str
@@ -30,10 +30,11 @@ class Publication:
     connections: tuple[str, ...] = ()
     exclude: frozenset[str] = frozenset()
     key: str | None = None
-    size: int = field(init=False, repr=False, compare=False)
+    size: int = -1
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "size", size_of(self.body))
+        if self.size < 0:
+            msgspec.structs.force_setattr(self, "size", size_of(self.body))
 
 
 class GroupLayer(Protocol):
