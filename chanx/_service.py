@@ -16,7 +16,7 @@ from chanx.types import Limits, Stats
 class Counters:
     """The changing form of `Stats`; each field is written on the loop of the connection it counts."""
 
-    __slots__ = Stats.__slots__
+    __slots__ = Stats.__struct_fields__
 
     def __init__(self) -> None:
         for name in self.__slots__:

@@ -6,16 +6,16 @@ FastAPI's markers of the same names are read too, by their names and attributes,
 from __future__ import annotations
 
 from collections.abc import Callable
-from dataclasses import dataclass
 from typing import Any, Literal
+
+import msgspec
 
 from chanx.exceptions import ConfigurationError
 
 Scope = Literal["message", "connection"]
 
 
-@dataclass(frozen=True, slots=True)
-class Depends:
+class Depends(msgspec.Struct, frozen=True):
     """The value of a function: `Annotated[User, Depends(current_user)]`.
 
     Args:
@@ -37,48 +37,39 @@ class Depends:
             raise ConfigurationError(f"Depends({self.dependency!r}): give the function itself, not its result")
 
 
-@dataclass(frozen=True, slots=True)
-class Param:
+class Param(msgspec.Struct, frozen=True):
     """What the four markers of request values share; use one of them."""
 
     name: str | None = None
 
 
-class Path(Param):
+class Path(Param, frozen=True):
     """A value of the route's path: Starlette's `path_params`, or Django's `url_route` kwargs.
 
     Args:
         name: the name in the route; the parameter's own name when left out.
     """
 
-    __slots__ = ()
 
-
-class Query(Param):
+class Query(Param, frozen=True):
     """A value of the query string; a list type takes all values of the name.
 
     Args:
         name: the name in the query string; the parameter's own name when left out.
     """
 
-    __slots__ = ()
 
-
-class Header(Param):
+class Header(Param, frozen=True):
     """A header of the opening handshake; a list type takes all values.
 
     Args:
         name: the header; the parameter's own name with `-` for `_` when left out.
     """
 
-    __slots__ = ()
 
-
-class Cookie(Param):
+class Cookie(Param, frozen=True):
     """A cookie of the opening handshake.
 
     Args:
         name: the cookie; the parameter's own name when left out.
     """
-
-    __slots__ = ()

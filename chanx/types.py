@@ -5,8 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import math
-from dataclasses import dataclass
 from typing import Any
+
+import msgspec
 
 from chanx.exceptions import ConfigurationError
 
@@ -30,8 +31,7 @@ _COUNTS = frozenset(
 )
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Limits:
+class Limits(msgspec.Struct, frozen=True, kw_only=True):
     """What one connection may use. Times are seconds.
 
     Attributes:
@@ -83,7 +83,7 @@ class Limits:
     idle: float | None = None
 
     def __post_init__(self) -> None:
-        for name in self.__slots__:
+        for name in self.__struct_fields__:
             value: Any = getattr(self, name)
             if value is None and name in _MAY_BE_OFF:
                 continue
@@ -96,8 +96,7 @@ class Limits:
                 raise ConfigurationError(f"Limits({name}={value!r}): {what}{off}")
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Stats:
+class Stats(msgspec.Struct, frozen=True, kw_only=True):
     """Counters of one channel in this process, as `Channel.stats()` saw them.
 
     Attributes:
@@ -127,8 +126,7 @@ class Stats:
     timed_out: int = 0
 
 
-@dataclass(frozen=True, slots=True, kw_only=True)
-class Drained:
+class Drained(msgspec.Struct, frozen=True, kw_only=True):
     """What `Channel.drain` did.
 
     Attributes:

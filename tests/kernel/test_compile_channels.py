@@ -146,7 +146,7 @@ def test_wrong_arguments_of_a_channel(arguments: dict[str, Any], says: str) -> N
     refused(lambda: Channel(**arguments), here(), says=says)
 
 
-NAMES = [name for name in Limits.__slots__ if name != "strikes"]
+NAMES = [name for name in Limits.__struct_fields__ if name != "strikes"]
 OFF = {"handler_timeout", "heartbeat", "idle"}  # None turns these off
 
 
