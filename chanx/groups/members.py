@@ -1,7 +1,8 @@
 """Who is in which group in this process, and the fan-out to them.
 
 Rules: a member's loop (its home) is the only one that touches the member. Sets of one home are changed
-by that home only; the lock guards the outer tables, which all threads share.
+by that home only; the lock guards the outer tables, which all threads share. The table of ids does without: a
+connection enters and leaves it in one step each, which no other thread sees half done.
 """
 
 from __future__ import annotations
@@ -60,14 +61,12 @@ class Members:
 
     def add(self, member: Member) -> None:
         """A connection begins; from now on it can be reached by its id."""
-        with self._lock:
-            self._ids[member.id] = member
+        self._ids[member.id] = member
         self.served = True
 
     def remove(self, member: Member) -> None:
         """A connection has ended."""
-        with self._lock:
-            self._ids.pop(member.id, None)
+        self._ids.pop(member.id, None)
 
     def join(self, group: str, member: Member) -> None:
         """Make a connection a member of a group."""
@@ -98,8 +97,7 @@ class Members:
 
     def everyone(self) -> list[Member]:
         """All that have begun and not ended, in any group or none."""
-        with self._lock:
-            return list(self._ids.values())
+        return list(self._ids.values())
 
     def deliver(self, publication: Publication) -> None:
         """Queue a publication for every local member it is for; from any thread, waiting for none."""
@@ -108,8 +106,9 @@ class Members:
             for group in publication.groups:
                 homes.update(dict.fromkeys(self._groups.get(group, ())))
             for one in publication.connections:
-                if one in self._ids:
-                    homes[self._ids[one].home] = None
+                member = self._ids.get(one)
+                if member is not None:
+                    homes[member.home] = None
         for home in homes:
             if home.here():
                 self._deliver(home, publication)
@@ -143,4 +142,6 @@ class Members:
                 self._groups[group].pop(home, None)
                 if not self._groups[group]:
                     del self._groups[group]
-            self._ids = {key: member for key, member in self._ids.items() if member.home is not home}
+        for member in self.everyone():
+            if member.home is home:
+                self.remove(member)
