@@ -114,9 +114,12 @@ class State:
         self.cancelled = 0
 
 
-def make(*, refuse: Literal["http", "close"] = "http", routed: bool = True) -> Channel:
+LIMITS = Limits(max_size=MAX_SIZE)
+
+
+def make(*, refuse: Literal["http", "close"] = "http", routed: bool = True, limits: Limits = LIMITS) -> Channel:
     """The channel under test. A routed one also reads its path parameters, which a bare one does not have."""
-    chat = Channel("hosts", state=State, refuse=refuse, limits=Limits(max_size=MAX_SIZE))
+    chat = Channel("hosts", state=State, refuse=refuse, limits=limits)
 
     @chat.on_connect
     async def enter(ctx: Context[State], user: User, topic: Topic) -> None:
@@ -221,7 +224,12 @@ def beside(app: ASGIApp, others: dict[str, ASGIApp], *, lifespan: bool = True) -
 
 PATH = "/rooms/{room}/{number}"
 CLOSING = "/closing/{room}/{number}"
-SLOW: dict[str, ASGIApp] = {"/patient": slow.patient, "/strict": slow.strict}
+BEATING = Limits(heartbeat=0.3, heartbeat_timeout=0.7)
+SLOW: dict[str, ASGIApp] = {
+    "/patient": slow.patient,
+    "/strict": slow.strict,
+    "/beating": make(routed=False, limits=BEATING),
+}
 
 
 def _bare(*, lifespan: bool) -> ASGIApp:

@@ -6,6 +6,7 @@ from __future__ import annotations
 
 import sys
 from typing import Any
+from unittest.mock import ANY
 
 import pytest
 from websockets.sync.client import ClientConnection
@@ -125,6 +126,19 @@ def test_a_client_that_breaks_the_protocol_is_thrown_out(host: Host, garbage: by
             ada.read_to_the_end()
         assert receive(bob) == {"action": "left", "who": "ada", "cancelled": 0}
         echo(bob, "and only once")
+    host.no_traceback_of_ours()
+
+
+def test_a_client_that_answers_no_heartbeat(host: Host) -> None:
+    """The same on every server, also on those that do not ping: the channel itself asks, and closes."""
+    with host.client("bob", "/beating") as bob, host.raw("ada", "/beating") as ada:
+        beats = 0
+        while (frame := receive(bob)) != {"action": "left", "who": "ada", "cancelled": 0}:
+            assert frame["action"] == "heartbeat"
+            send(bob, **frame)
+            beats += 1
+        assert beats >= 1
+        assert ada.read_to_the_end() == (1, ANY, host.our_code(1011))
     host.no_traceback_of_ours()
 
 
