@@ -1,0 +1,26 @@
+"""A channel at its address: what `walk` finds in an application, and what a document is made of."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+
+import msgspec
+
+from chanx.router import Channel
+
+
+class Served(msgspec.Struct, frozen=True, eq=False):
+    """One channel at one address.
+
+    Attributes:
+        address: the path with its parameters in braces and without their convertors: `"/rooms/{room}"`.
+        channel: what answers there.
+        parameters: of the address: the name of the route's convertor (`"str"`, `"int"`, `"float"`, `"path"`,
+            `"uuid"`, `"slug"`), None where it is not known.
+        host: the host name, or a pattern of it, that the route asks for; None for any.
+    """
+
+    address: str
+    channel: Channel
+    parameters: Mapping[str, str | None] = {}
+    host: str | None = None
