@@ -32,7 +32,8 @@ demo:
 
 test:
 	@scripts/venv.sh dev
-	@scripts/system.sh redis-server chromium node valgrind
+	@scripts/system.sh redis-server chromium node npm valgrind
+	@scripts/npm.sh
 	$(PY) -m pytest $(PARALLEL) $(ARGS)
 
 hosts:
