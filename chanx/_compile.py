@@ -6,15 +6,15 @@ import inspect
 import math
 from collections import defaultdict
 from collections.abc import Callable, Iterator, Mapping
-from typing import Any, get_args
+from typing import Any, get_args, get_origin
 
 import msgspec
 
 from chanx import _signature
 from chanx._dispatch import check_message, codec_of, make_peek
 from chanx._inject import Graph, Node
-from chanx._plan import Call, Event, Handler, Hook, Hooks, Plan, Section, section_of
-from chanx._registered import check_options, exception_types, message_types, order_of, returned, streamed
+from chanx._plan import Call, Event, Handler, Hook, Hooks, Operation, Plan, Section, section_of
+from chanx._registered import check_options, exception_types, message_types, operation, order_of, returned, streamed
 from chanx._signature import Ask, Signature
 from chanx._source import Registration, Source
 from chanx._values import MISSING
@@ -60,6 +60,9 @@ class _Compiler(msgspec.Struct, eq=False):
     event_owners: dict[str, Registration] = msgspec.field(default_factory=dict[str, Registration])
     chunks: dict[str, str] = msgspec.field(default_factory=dict[str, str])
     hooks: list[Hooks] = msgspec.field(default_factory=list[Hooks])
+    operations: dict[tuple[Registration, str], Operation] = msgspec.field(
+        default_factory=dict[tuple[Registration, str], Operation]
+    )
     first: dict[Source, _Unit] = msgspec.field(default_factory=dict[Source, _Unit])
 
     def flatten(self, source: Source, outer: _Unit | None = None, prefix: str = "", **around: Any) -> Iterator[_Unit]:
@@ -115,6 +118,8 @@ class _Compiler(msgspec.Struct, eq=False):
                     )
                 if registration in unit.source.registrations:
                     own[cls] = registration
+            if registration in unit.source.registrations:
+                self.tell(unit, registration, signature)
         for registration in unit.source.registrations:
             if registration.kind == "on":
                 self.message(unit, registration, guards, errors)
@@ -138,6 +143,7 @@ class _Compiler(msgspec.Struct, eq=False):
     ) -> None:
         signature = self.signature(registration)
         handler = self.handler(unit, registration, signature, guards, errors)
+        self.tell(unit, registration, signature)
         for cls in message_types(registration, signature):
             codec = self.codec(cls, registration.where)
             for tag in check_message(codec, cls, self.root.discriminator, self.root.envelope):
@@ -157,6 +163,7 @@ class _Compiler(msgspec.Struct, eq=False):
                 if owner is registration and tag not in self.events:
                     handler = self.handler(unit, registration, signature, guards, errors)
                     self.events[tag] = Event(codec.single(cls), handler, registration.serial)
+                    self.tell(unit, registration, signature)
                 elif owner is not registration:
                     raise ConfigurationError(
                         f"the event {tag!r} has two handlers: {owner.where} and {registration.where}; keep one"
@@ -184,8 +191,6 @@ class _Compiler(msgspec.Struct, eq=False):
         timeout = registration.timeout or self.timeout
         if signature.mode == "sync" or timeout == math.inf:
             timeout = None
-        doc = inspect.getdoc(registration.function) or ""
-        summary = registration.summary if registration.summary is not None else doc.partition("\n")[0]
         return Handler(
             run=run,
             where=registration.where,
@@ -198,10 +203,12 @@ class _Compiler(msgspec.Struct, eq=False):
             cancellable=cancellable,
             ends_on_leave=ends_on_leave,
             timeout=timeout,
-            summary=summary,
-            description=registration.description if registration.description is not None else doc,
-            tags=(*unit.tags, *registration.tags),
         )
+
+    def tell(self, unit: _Unit, registration: Registration, signature: Signature) -> None:
+        """Keep what documents tell of a function: once, and of a handler once for each prefix."""
+        prefix = unit.prefix if registration.kind == "on" else ""
+        self.operations.setdefault((registration, prefix), operation(registration, signature, prefix, unit.tags))
 
     def stream_of_client(self, unit: _Unit, registration: Registration, signature: Signature) -> Section | None:
         """The validator of what the client streams to a handler, where it asks for that."""
@@ -269,11 +276,13 @@ class _Compiler(msgspec.Struct, eq=False):
                 )
 
     def check_returns(self, registration: Registration, signature: Signature) -> None:
-        """What a handler says it returns are messages, and no tag means two of them."""
-        if signature.returns is MISSING:
-            return
-        for cls in returned(signature.returns):
-            codec = self.codec(cls, f"the return type of {registration.where}")
+        """What a handler says it returns or sends are messages, and no tag means two of them."""
+        says = () if signature.returns is MISSING else returned(signature.returns)
+        named = [(cls, "the return type of ") for cls in says]
+        named += [(cls, "output= of ") for one in registration.output for cls in returned(one)]
+        for one, what in named:
+            codec = self.codec(one, f"{what}{registration.where}")
+            cls = get_origin(one) or one
             for tag in check_message(codec, cls, self.root.discriminator, self.root.envelope):
                 other, where = self.sent.setdefault(tag, (cls, registration.where))
                 if other is not cls:
@@ -345,6 +354,8 @@ def compile_plan(
         uses_http=compiler.graph.uses_http,
         chunk_tags=frozenset(compiler.chunks),
         queued=bool(compiler.chunks) or any(event.serial for event in compiler.events.values()),
+        operations=tuple(compiler.operations.values()),
+        values=tuple(compiler.graph.values),
     )
 
 

@@ -23,7 +23,7 @@ import msgspec
 
 from chanx import _signature
 from chanx._signature import Ask, Mode, Parameter, Signature
-from chanx._values import MISSING, reader
+from chanx._values import MISSING, name_of, reader
 from chanx.exceptions import ConfigurationError
 from chanx.params import Depends, Param
 from chanx.types import place
@@ -61,6 +61,22 @@ class Slot(msgspec.Struct, frozen=True, eq=False):
     needs: tuple[int, ...]
 
 
+class Value(msgspec.Struct, frozen=True, eq=False):
+    """A value of the opening handshake that some function asks for; for documents.
+
+    Attributes:
+        name: the name in the handshake.
+        default: `MISSING` where there is none.
+        slot: its index among the connection-scoped values.
+    """
+
+    marker: type[Param]
+    name: str
+    annotation: Any
+    default: Any
+    slot: int
+
+
 class Graph(msgspec.Struct, eq=False):
     """All nodes of one plan, and the code made for its functions.
 
@@ -72,6 +88,7 @@ class Graph(msgspec.Struct, eq=False):
     check: Callable[[Signature, int], None] = lambda _signature, _state: None
     nodes: dict[Any, Node] = msgspec.field(default_factory=dict[Any, Node])
     slotted: list[Node] = msgspec.field(default_factory=list[Node])
+    values: list[Value] = msgspec.field(default_factory=list[Value])
     eager: set[int] = msgspec.field(default_factory=set[int])
     building: set[Any] = msgspec.field(default_factory=set[Any])
     uses_http: bool = False
@@ -160,8 +177,10 @@ class Graph(msgspec.Struct, eq=False):
         except TypeError:  # an unhashable default or constraint: a node of its own
             key = (id(parameter),)  # type: ignore[assignment]
         if key not in self.nodes:
-            read = reader(marker, parameter.name, parameter.annotation, default, where)
+            name = name_of(marker, parameter.name)
+            read = reader(marker, name, parameter.annotation, default, where)
             node = Node(where, "read", read, slot=len(self.slotted))
+            self.values.append(Value(type(marker), name, parameter.annotation, default, len(self.slotted)))
             self.nodes[key] = node
             self.slotted.append(node)
         return self.nodes[key]

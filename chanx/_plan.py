@@ -6,11 +6,11 @@ These are structs, not dataclasses, since making a frozen dataclass takes twenty
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
-from typing import Any
+from typing import Any, Literal
 
 import msgspec
 
-from chanx._inject import Slot
+from chanx._inject import Slot, Value
 from chanx.codecs.protocol import Codec, Finding
 
 #: A generated call: the message, event or exception, then the connection (the `Run` where that is asked for).
@@ -59,9 +59,6 @@ class Handler(msgspec.Struct, frozen=True, eq=False):
     cancellable: bool = False
     ends_on_leave: bool = False
     timeout: float | None = None
-    summary: str = ""
-    description: str = ""
-    tags: tuple[str, ...] = ()
 
 
 class Section(msgspec.Struct, frozen=True, eq=False):
@@ -109,6 +106,39 @@ class Event(msgspec.Struct, frozen=True, eq=False):
     serial: bool = False
 
 
+class Operation(msgspec.Struct, frozen=True, eq=False):
+    """What documents tell of one registered function. Nothing of it is read when a message arrives.
+
+    Attributes:
+        name: that of the function.
+        prefix: stands before the tags of `inputs` and `chunks` on the wire.
+        inputs: classes of what it is called with; none for an error function.
+        chunks: classes of what the client streams to it.
+        returns: classes of its return type: each is an answer.
+        outputs: classes of `output=`: what it sends otherwise.
+        silent: it may return nothing.
+        several: it may return a list.
+        streams: it is an async generator.
+        cancellable: the client may end it with a `cancel` frame.
+    """
+
+    kind: Literal["on", "event", "on_error"]
+    name: str
+    where: str
+    prefix: str
+    inputs: tuple[Any, ...]
+    chunks: tuple[Any, ...]
+    returns: tuple[Any, ...]
+    outputs: tuple[Any, ...]
+    silent: bool
+    several: bool
+    streams: bool
+    cancellable: bool
+    summary: str
+    description: str
+    tags: tuple[str, ...]
+
+
 class Hook(msgspec.Struct, frozen=True, eq=False):
     """One `on_connect` or `on_disconnect` function.
 
@@ -141,6 +171,8 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
         queued: every frame passes the queue of frames read ahead: there are serial events or client streams.
         slots: connection-scoped values; `eager` are those made before accept, in order.
         states: factories of the contexts' states; the first is the served channel's.
+        operations: what documents tell of the functions, in order of registration; `values` what they tell of path,
+            query, headers and cookies.
     """
 
     discriminator: str
@@ -159,3 +191,5 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     uses_http: bool
     chunk_tags: frozenset[str]
     queued: bool
+    operations: tuple[Operation, ...]
+    values: tuple[Value, ...]

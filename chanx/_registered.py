@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
+import inspect
 import operator
 from collections.abc import AsyncGenerator, AsyncIterable, AsyncIterator, Iterator, Sequence
 from typing import Any, get_args, get_origin
 
 from chanx import _signature
-from chanx._plan import Order
+from chanx._plan import Operation, Order
 from chanx._signature import Ask, Signature
 from chanx._source import Registration
 from chanx._values import MISSING
@@ -16,6 +17,9 @@ from chanx.types import place
 
 #: Where the classes live that say nothing about what is sent: `BaseModel`, `Struct`, `Any`.
 _VAGUE = ("pydantic.main", "msgspec", "typing")
+
+#: What a function returns, or is, that sends more than one message.
+_MANY = (list, tuple, Sequence, AsyncIterator, AsyncIterable, AsyncGenerator)
 
 
 def message_types(registration: Registration, signature: Signature) -> Sequence[Any]:
@@ -63,11 +67,44 @@ def returned(annotation: Any) -> Iterator[Any]:
     """The message classes in a return annotation; what cannot be told apart from here is left to run time."""
     for one in _signature.members(annotation):
         cls: Any = get_origin(one) or one
-        if cls in (list, tuple, Sequence, AsyncIterator, AsyncIterable, AsyncGenerator):
+        if cls in _MANY:
             for arg in get_args(one):  # of an AsyncGenerator the second is what is sent into it: nothing
                 yield from returned(arg)
         elif isinstance(cls, type) and cls is not object and cls.__module__ not in _VAGUE:
-            yield cls
+            yield one
+
+
+def operation(registration: Registration, signature: Signature, prefix: str, tags: tuple[str, ...]) -> Operation:
+    """What documents tell of a function; what stands there is checked elsewhere."""
+    kind: Any = registration.kind
+    told: Any = None if signature.returns is MISSING else signature.returns
+    doc = inspect.getdoc(registration.function) or ""
+    chunks = streamed(registration, signature)
+    streams, order = signature.mode == "asyncgen", registration.order
+    return Operation(
+        kind=kind,
+        name=_name(registration.function),
+        where=registration.where,
+        prefix=prefix,
+        inputs=() if kind == "on_error" else tuple(message_types(registration, signature)),
+        chunks=tuple(chunks),
+        returns=tuple(dict.fromkeys(returned(told))),
+        outputs=tuple(dict.fromkeys(cls for one in registration.output for cls in returned(one))),
+        silent=not streams and _signature.optional(told),
+        several=any((get_origin(one) or one) in _MANY for one in _signature.members(told)) and not streams,
+        streams=streams,
+        cancellable=streams or bool(chunks) or registration.cancel_on_leave or (order is not None and order.latest),
+        summary=registration.summary if registration.summary is not None else doc.partition("\n")[0],
+        description=registration.description if registration.description is not None else doc,
+        tags=tuple(dict.fromkeys((*tags, *registration.tags))),
+    )
+
+
+def _name(function: Any) -> str:
+    """What a function is called; of an object that can be called, its class."""
+    while not hasattr(function, "__name__") and hasattr(function, "func"):
+        function = function.func
+    return str(getattr(function, "__name__", type(function).__name__))
 
 
 def streamed(registration: Registration, signature: Signature) -> list[Any]:

@@ -3,9 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable, Callable, Hashable, Iterable, Mapping
-from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, overload
+from typing import Any, Concatenate, Generic, Literal, ParamSpec, Protocol, TypedDict, TypeVar, Unpack, cast, overload
 
 from chanx._plan import Order
+from chanx._signature import members
 from chanx._source import Kind, Registration, Source, caller, frame_locals, frame_place
 from chanx.context import Context
 from chanx.exceptions import ConfigurationError
@@ -47,6 +48,7 @@ class EventOptions(TypedDict, total=False):
     summary: str | None
     description: str | None
     tags: Iterable[str]
+    output: Any
 
 
 class MessageOptions(TypedDict, Generic[M], total=False):
@@ -60,6 +62,7 @@ class MessageOptions(TypedDict, Generic[M], total=False):
     summary: str | None
     description: str | None
     tags: Iterable[str]
+    output: Any
 
 
 class Registrar:
@@ -101,6 +104,7 @@ class Registrar:
         summary: str | None = None,
         description: str | None = None,
         tags: Iterable[str] = (),
+        output: Any = (),
     ) -> Any:
         """Register a function for one or more messages: `@chat.on(Say)`, `@chat.on(Say, Shout)`, or `@chat.on`
         with the message read off the first parameter.
@@ -124,6 +128,7 @@ class Registrar:
             summary: one line for documents; the docstring's first when left out.
             description: for documents; the docstring when left out.
             tags: for documents.
+            output: what it sends otherwise than by returning it, for documents: a class, a union, or a list of them.
 
         Raises:
             ConfigurationError: the channel is compiled already, or an argument is wrong.
@@ -140,6 +145,7 @@ class Registrar:
             summary=summary,
             description=description,
             tags=tuple(tags),
+            output=_output(where, output),
         )
 
     # fmt: off
@@ -173,6 +179,7 @@ class Registrar:
         summary: str | None = None,
         description: str | None = None,
         tags: Iterable[str] = (),
+        output: Any = (),
     ) -> Any:
         """Register a function for events that server code emits to groups; clients cannot send them.
 
@@ -185,6 +192,7 @@ class Registrar:
             summary: one line for documents; the docstring's first when left out.
             description: for documents; the docstring when left out.
             tags: for documents.
+            output: what it sends otherwise than by returning it, for documents: a class, a union, or a list of them.
 
         Raises:
             ConfigurationError: the channel is compiled already, or an argument is wrong.
@@ -194,7 +202,8 @@ class Registrar:
         if not isinstance(serial, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"{where}: serial={serial!r}; it is True or False")
         options = {"summary": summary, "description": description, "tags": tuple(tags)}
-        return self._decorate("event", types, serial=serial, timeout=limit, **options)
+        told = _output(where, output)
+        return self._decorate("event", types, serial=serial, timeout=limit, output=told, **options)
 
     def on_connect(self, function: F, /) -> F:
         """Register a function that runs before the socket is accepted.
@@ -243,6 +252,18 @@ class Registrar:
 
 def _is_class(thing: Any) -> bool:
     return isinstance(thing, type) or hasattr(thing, "__origin__")  # a generic struct with parameters is an alias
+
+
+def _output(where: str, output: Any) -> tuple[Any, ...]:
+    """What `output=` names, each a class or what stands for classes."""
+    named: tuple[Any, ...] = (output,)
+    if isinstance(output, (list, tuple)):
+        named = tuple(cast("Iterable[Any]", output))
+    for one in named:
+        parts = members(one) or (one,)
+        if not all(_is_class(part) for part in parts):
+            raise ConfigurationError(f"{where}: output={output!r}; give a message class, a union, or a list of them")
+    return named
 
 
 def _order(where: str, concurrency: Any, key: Any, latest: Any) -> Order | None:

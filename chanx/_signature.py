@@ -124,6 +124,17 @@ def members(annotation: Any) -> tuple[Any, ...]:
     return () if annotation in (None, type(None)) else (annotation,)
 
 
+def optional(annotation: Any) -> bool:
+    """May it be `None`?"""
+    if get_origin(annotation) is Annotated:
+        return optional(get_args(annotation)[0])
+    if hasattr(annotation, "__value__"):
+        return optional(annotation.__value__)
+    if get_origin(annotation) in (Union, types.UnionType):
+        return any(map(optional, get_args(annotation)))
+    return annotation in (None, type(None))
+
+
 def _target(function: Callable[..., Any]) -> Any:
     """Where a callable keeps its annotations."""
     function = inspect.unwrap(function)

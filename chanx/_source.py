@@ -26,6 +26,7 @@ class Registration(msgspec.Struct, frozen=True, eq=False, dict=True):
         order: how it runs beside other messages; None for one at a time.
         serial: of an event: it waits in the queue of messages.
         timeout: in seconds; None for the channel's own limit.
+        output: what the function sends otherwise than by returning it, for documents: classes, unions and the like.
         localns: names of the function that registered it, where that was not a module.
     """
 
@@ -39,6 +40,7 @@ class Registration(msgspec.Struct, frozen=True, eq=False, dict=True):
     summary: str | None = None
     description: str | None = None
     tags: tuple[str, ...] = ()
+    output: tuple[Any, ...] = ()
     localns: Mapping[str, Any] = {}
 
     @functools.cached_property

@@ -31,8 +31,13 @@ MISSING: Any = _Missing()
 _MANY = (list, set, frozenset, tuple, collections.abc.Sequence, collections.abc.Set)
 
 
+def name_of(marker: Param, parameter: str) -> str:
+    """The name in the handshake of what a parameter asks for."""
+    return marker.name or (parameter.replace("_", "-") if isinstance(marker, Header) else parameter)
+
+
 def reader(marker: Param, name: str, annotation: Any, default: Any, where: str) -> Callable[[Mapping[str, Any]], Any]:
-    """A function from the scope to the converted value.
+    """A function from the scope to the converted value of that name.
 
     Raises:
         ConfigurationError: pydantic cannot validate the annotation.
@@ -42,7 +47,6 @@ def reader(marker: Param, name: str, annotation: Any, default: Any, where: str) 
     except PydanticSchemaGenerationError as error:
         raise ConfigurationError(f"parameter {name!r} of {where}: {error}") from error
     kind = type(marker).__name__.lower()
-    name = marker.name or (name.replace("_", "-") if isinstance(marker, Header) else name)
     many = _takes_many(annotation)
     find = _FIND[type(marker)]
 

@@ -123,16 +123,12 @@ async def test_what_documents_read() -> None:
     parent.include(chat, tags=["included"])
     parent.compile()
     plan = parent._compiled("test").plan
-    assert plan.direct is not None
-    told = {cls.__name__: handler for cls, handler in plan.direct.handlers.items()}
-    assert (told["A"].summary, told["A"].description, told["A"].tags) == (
-        *("Says a.", "More of it."),
-        ("included", "spoken"),
-    )
-    assert (told["B"].summary, told["B"].tags) == ("Say b.", ("included",))
-    assert told["B"].description.endswith("In a few lines.")
-    assert plan.events["a"].handler.tags == ("included", "events")
-    assert plan.events["a"].handler.summary == ""
+    says, second_says, hears = plan.operations
+    assert (says.kind, says.name, says.inputs) == ("on", "first", (A,))
+    assert (says.summary, says.description, says.tags) == ("Says a.", "More of it.", ("included", "spoken"))
+    assert (second_says.summary, second_says.tags) == ("Say b.", ("included",))
+    assert second_says.description.endswith("In a few lines.")
+    assert (hears.kind, hears.name, hears.tags, hears.summary) == ("event", "third", ("included", "events"), "")
 
 
 # -- tags -------------------------------------------------------------------------------------------
