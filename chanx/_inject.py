@@ -177,9 +177,9 @@ class Graph(msgspec.Struct, eq=False):
         except TypeError:  # an unhashable default or constraint: a node of its own
             key = (id(parameter),)  # type: ignore[assignment]
         if key not in self.nodes:
-            name = name_of(marker, parameter.name)
-            read = reader(marker, name, parameter.annotation, default, where)
+            read = reader(marker, parameter.name, parameter.annotation, default, where)
             node = Node(where, "read", read, slot=len(self.slotted))
+            name = name_of(marker, parameter.name)
             self.values.append(Value(type(marker), name, parameter.annotation, default, len(self.slotted)))
             self.nodes[key] = node
             self.slotted.append(node)

@@ -37,7 +37,7 @@ def name_of(marker: Param, parameter: str) -> str:
 
 
 def reader(marker: Param, name: str, annotation: Any, default: Any, where: str) -> Callable[[Mapping[str, Any]], Any]:
-    """A function from the scope to the converted value of that name.
+    """A function from the scope to the converted value.
 
     Raises:
         ConfigurationError: pydantic cannot validate the annotation.
@@ -47,6 +47,7 @@ def reader(marker: Param, name: str, annotation: Any, default: Any, where: str) 
     except PydanticSchemaGenerationError as error:
         raise ConfigurationError(f"parameter {name!r} of {where}: {error}") from error
     kind = type(marker).__name__.lower()
+    name = name_of(marker, name)
     many = _takes_many(annotation)
     find = _FIND[type(marker)]
 
