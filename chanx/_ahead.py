@@ -17,8 +17,9 @@ from typing import Any, NamedTuple
 import anyio
 
 from chanx._dispatch import Control
+from chanx._room import Room
 from chanx._runtime import Cancel, Runtime
-from chanx.types import Limits, size_of
+from chanx.types import size_of
 
 Received = dict[str, Any]
 
@@ -41,7 +42,7 @@ class ReadAhead:
     Args:
         receive: the server's ASGI `receive`.
         runtime: of the connection's loop.
-        limits: of the channel.
+        room: for so much; other queues may share it.
         context: the context variables of the connection.
         sift: acts on a frame that is none of the handlers' business and returns None, or returns how it waits.
         gone: called when the client has left.
@@ -51,15 +52,15 @@ class ReadAhead:
     """
 
     __slots__ = (
-        *("_arrived", "_cancel", "_context", "_frames", "_gone", "_limits", "_over", "_queue", "_receive", "_runtime"),
-        *("_sift", "_size", "_stays", "_streams", "_stuck"),
+        *("_arrived", "_cancel", "_context", "_gone", "_over", "_queue", "_receive", "_runtime"),
+        *("_sift", "_stays", "_streams", "_stuck", "room"),
     )
 
     def __init__(
         self,
         receive: Callable[[], Awaitable[Any]],
         runtime: Runtime,
-        limits: Limits,
+        room: Room,
         context: contextvars.Context,
         *,
         sift: Callable[[Received], Awaitable[tuple[str, Control | None] | None]],
@@ -70,7 +71,7 @@ class ReadAhead:
     ) -> None:
         self._receive = receive
         self._runtime = runtime
-        self._limits = limits
+        self.room = room
         self._context = context
         self._sift = sift
         self._gone = gone
@@ -78,8 +79,6 @@ class ReadAhead:
         self._streams = streams
         self._stays = stays
         self._queue: deque[Waiting] = deque()
-        self._frames = 0
-        self._size = 0
         self._arrived: anyio.Event | None = None
         self._cancel: Cancel | None = None
         self._over = False
@@ -97,7 +96,7 @@ class ReadAhead:
     @property
     def full(self) -> bool:
         """There is no room for another frame."""
-        return self._frames >= self._limits.read_ahead or self._size >= self._limits.read_ahead_bytes
+        return self.room.full
 
     def start(self) -> None:
         """Read in the background, unless that is so already, the queue is full, or nothing more is to be read."""
@@ -109,6 +108,12 @@ class ReadAhead:
         self._over = True
         if self._cancel is not None:
             self._cancel()
+
+    def append(self, event: Received, ref: str, control: Control | None) -> None:
+        """Let a frame wait its turn."""
+        size = 1 + len(event.get("bytes") or b"") + size_of(event.get("text") or "")
+        self._queue.append(Waiting(event, ref, control, size))
+        self.room.add(size)
 
     def put_turn(self) -> None:
         """Let an event wait its turn among the frames; it takes no room, its own bounds are elsewhere."""
@@ -173,11 +178,15 @@ class ReadAhead:
             self._arrived.set()
             self._arrived = None
 
+    def end(self, event: Received) -> None:
+        """Nothing follows this event."""
+        self._queue.append(Waiting(event, "", None, 0))
+        self.wake()
+
     def _pop(self, index: int) -> None:
         was_full = self.full
         if self._queue[index].size:
-            self._size -= self._queue[index].size
-            self._frames -= 1
+            self.room.remove(self._queue[index].size)
         del self._queue[index]
         if was_full and self._stays:
             self.start()
@@ -191,10 +200,7 @@ class ReadAhead:
                     return
                 waits = await self._sift(event)
                 if waits is not None:
-                    size = _size(event)
-                    self._queue.append(Waiting(event, *waits, size))
-                    self._size += size
-                    self._frames += 1
+                    self.append(event, *waits)
                     if self._arrived is not None and not self._stays:
                         return
                     self.wake()
@@ -208,9 +214,5 @@ class ReadAhead:
             self.wake()
 
     def _lost(self, event: Received) -> None:
-        self._queue.append(Waiting(event, "", None, 0))
+        self.end(event)
         self._gone(event)
-
-
-def _size(event: Received) -> int:
-    return 1 + len(event.get("bytes") or b"") + size_of(event.get("text") or "")

@@ -19,24 +19,44 @@ if TYPE_CHECKING:
 class _Question:
     """One question that waits for its answer."""
 
-    __slots__ = ("answer", "done", "error", "section")
+    __slots__ = ("answer", "asker", "done", "error", "section")
 
-    def __init__(self, section: Section | None) -> None:
+    def __init__(self, asker: Connection, section: Section | None) -> None:
+        self.asker = asker
         self.section = section
         self.done = anyio.Event()
         self.answer: Any = None
         self.error: Exception | None = None
 
 
+class Questions:
+    """The questions on one socket, whose ids differ also where they are asked in different topics.
+
+    Attributes:
+        open: those that wait for an answer, by id.
+        number: that of the last one.
+    """
+
+    __slots__ = ("number", "open")
+
+    def __init__(self) -> None:
+        self.open: dict[str, _Question] = {}
+        self.number = 0
+
+
 class Asks:
-    """The open questions of one connection; made when it asks the first."""
+    """The open questions of one connection; made when it asks the first.
 
-    __slots__ = ("_connection", "_number", "_open")
+    Args:
+        connection: that asks.
+        questions: those of all connections that share the socket.
+    """
 
-    def __init__(self, connection: Connection) -> None:
+    __slots__ = ("_connection", "questions")
+
+    def __init__(self, connection: Connection, questions: Questions) -> None:
         self._connection = connection
-        self._open: dict[str, _Question] = {}
-        self._number = 0
+        self.questions = questions
 
     async def ask(self, message: Any, classes: tuple[Any, ...], timeout: float) -> Any:
         """Send a question and wait for its answer; see `Context.ask`."""
@@ -46,18 +66,18 @@ class Asks:
         if connection.ahead is not None and connection.ahead.full:
             self.overloaded()
             raise _overloaded()
-        question = _Question(self._section(classes))
-        self._number += 1
-        ask = f"q{self._number}"
+        question = _Question(connection, self._section(classes))
+        self.questions.number += 1
+        ask = f"q{self.questions.number}"
         frame = f'{_dispatch.encode(connection.plan, message)[:-1]},"ask":"{ask}"}}'
-        self._open[ask] = question
+        self.questions.open[ask] = question
         try:
             with anyio.move_on_after(timeout):
                 await connection.send_text(frame)
                 connection.expect_answer()
                 await question.done.wait()
         finally:
-            del self._open[ask]
+            del self.questions.open[ask]
         if not question.done.is_set():
             raise AskFailed("timeout", f"no answer within {timeout:g} seconds")
         if question.error is not None:
@@ -67,14 +87,14 @@ class Asks:
     def asked(self, ask: str) -> bool:
         """Was there ever a question with this id?"""
         number = ask[1:] if ask[:1] == "q" else ""
-        return number.isdecimal() and 1 <= int(number[:20]) <= self._number
+        return number.isdecimal() and 1 <= int(number[:20]) <= self.questions.number
 
     async def answered(self, ask: str, text: str) -> None:
         """A frame with the id of a question has come. One that nobody waits for any more is dropped."""
-        connection = self._connection
-        question = self._open.get(ask)
+        question = self.questions.open.get(ask)
         if question is None or question.done.is_set():
             return
+        connection = question.asker
         declined = _questions.declined(connection.plan, text)
         if declined is not None:
             self._settle(question, error=AskFailed(*declined))
@@ -93,13 +113,16 @@ class Asks:
 
     def closed(self) -> None:
         """The connection is closed: nobody will answer."""
-        for question in self._open.values():
+        for question in self._own():
             self._settle(question, error=ConnectionClosed(self._connection.close_code, self._connection.close_reason))
 
     def overloaded(self) -> None:
         """Nothing is read from the client until handlers have ended, perhaps those that ask."""
-        for question in self._open.values():
+        for question in self._own():
             self._settle(question, error=_overloaded())
+
+    def _own(self) -> list[_Question]:
+        return [one for one in self.questions.open.values() if one.asker is self._connection]
 
     def _settle(self, question: _Question, answer: Any = None, error: Exception | None = None) -> None:
         if not question.done.is_set():

@@ -5,7 +5,7 @@ from __future__ import annotations
 import inspect
 import math
 from collections import defaultdict
-from collections.abc import Callable, Iterator, Mapping
+from collections.abc import Mapping
 from typing import Any, get_args, get_origin
 
 import msgspec
@@ -13,32 +13,15 @@ import msgspec
 from chanx import _signature
 from chanx._dispatch import check_message, codec_of, make_peek
 from chanx._inject import Graph, Node
-from chanx._plan import Call, Event, Handler, Hook, Hooks, Operation, Plan, Section, section_of
+from chanx._plan import Call, Event, Handler, Hook, Hooks, Operation, Plan, Section, Topic, section_of
 from chanx._registered import check_options, exception_types, message_types, operation, order_of, returned, streamed
 from chanx._signature import Ask, Signature
-from chanx._source import Registration, Source
+from chanx._source import Inclusion, Registration, Source
+from chanx._units import Tree, Unit
 from chanx._values import MISSING
 from chanx.codecs.protocol import Codec
 from chanx.exceptions import ConfigurationError
-from chanx.params import Depends
 from chanx.types import place
-
-
-class _Unit(msgspec.Struct, frozen=True, eq=False):
-    """One channel at one place of the tree, with what its parents wrap around it.
-
-    What stands in a pair comes with the state of the channel that it was written for.
-    """
-
-    source: Source
-    prefix: str
-    guards: tuple[tuple[Depends, int], ...]
-    tags: tuple[str, ...]
-    middleware: tuple[tuple[Registration, int], ...]
-    errors: tuple[tuple[Registration, int], ...]
-    state: int
-    served: bool
-
 
 #: What a channel has once, however often it is included.
 _ONCE = ("event", "on_connect", "on_disconnect")
@@ -46,11 +29,11 @@ _ONCE = ("event", "on_connect", "on_disconnect")
 
 class _Compiler(msgspec.Struct, eq=False):
     codecs: tuple[Codec, ...]
-    root: Source
+    tree: Tree
     graph: Graph
-    states: list[Callable[[], Any] | None]
-    owners: list[Source]
     timeout: float | None
+    discriminator: str
+    envelope: bool
     handlers: dict[tuple[Codec, str], dict[type[Any], Handler]] = msgspec.field(
         default_factory=lambda: defaultdict(dict)
     )
@@ -63,42 +46,75 @@ class _Compiler(msgspec.Struct, eq=False):
     operations: dict[tuple[Registration, str], Operation] = msgspec.field(
         default_factory=dict[tuple[Registration, str], Operation]
     )
-    first: dict[Source, _Unit] = msgspec.field(default_factory=dict[Source, _Unit])
+    first: dict[Source, Unit] = msgspec.field(default_factory=dict[Source, Unit])
 
-    def flatten(self, source: Source, outer: _Unit | None = None, prefix: str = "", **around: Any) -> Iterator[_Unit]:
-        """The channel and, in order of inclusion, those it includes."""
-        if source.discriminator != self.root.discriminator:
-            raise ConfigurationError(
-                f"{source.name} ({source.where}) tells messages apart by {source.discriminator!r}, "
-                f"{self.root.name} ({self.root.where}) by {self.root.discriminator!r}; use one field for both"
-            )
-        state = 0 if outer is None else outer.state
-        if source.state is not None and outer is not None:
-            state = len(self.states)
-            self.states.append(source.state)
-            self.owners.append(source)
-        own = [(one, state) for one in source.registrations]
-        guards = [(one, state) for one in (*around.get("guards", ()), *source.dependencies)]
-        unit = _Unit(
-            source=source,
-            prefix=(outer.prefix if outer else "") + prefix,
-            guards=(*(outer.guards if outer else ()), *guards),
-            tags=(*(outer.tags if outer else ()), *around.get("tags", ())),
-            middleware=(*(outer.middleware if outer else ()), *(one for one in own if one[0].kind == "middleware")),
-            errors=(*(outer.errors if outer else ()), *(one for one in own if one[0].kind == "on_error")),
-            state=state,
-            served=outer is None,
+    def plan(self) -> Plan:
+        """The whole of it."""
+        self.graph.check = self.check_state
+        units = self.tree.units()
+        if self.tree.outer is not None:
+            self.graph.guards(self.tree.outer.guards, self.tree.outer.source.name, self.tree.localns)
+        for unit in units:
+            self.unit(unit)
+        direct, routes = self.sections()
+        slots = self.graph.slots()
+        eager = {index for slot in self.graph.eager for index in (*slots[slot].needs, slot)}
+        topics = self.topics(units)
+        events = self.events.values()
+        return Plan(
+            discriminator=self.discriminator,
+            envelope=self.envelope,
+            direct=direct,
+            routes=routes,
+            known=frozenset(routes),
+            peek=make_peek(self.discriminator),
+            encoders={
+                cls: codec.encoder(cls)
+                for cls in [cls for cls, _ in self.sent.values()]
+                if (codec := codec_of(self.codecs, cls)) is not None
+            },
+            codecs=self.codecs,
+            events=self.events,
+            hooks=tuple(self.hooks),
+            slots=slots,
+            eager=tuple(sorted(eager)),
+            states=tuple(self.tree.states),
+            uses_http=self.graph.uses_http,
+            chunk_tags=frozenset(self.chunks),
+            queued=bool(self.chunks or topics) or any(event.serial for event in events),
+            operations=tuple(self.operations.values()),
+            values=tuple(self.graph.values),
+            topics=topics,
         )
-        yield unit
-        for one in source.inclusions:
-            yield from self.flatten(one.source, unit, one.prefix, guards=one.dependencies, tags=one.tags)
 
-    def unit(self, unit: _Unit) -> None:
+    def topics(self, units: list[Unit]) -> tuple[Topic, ...]:
+        """The plans of the topics, those without parameters first, as they win."""
+        found: dict[str, tuple[Unit, Inclusion]] = {}
+        made: list[Topic] = []
+        for unit, inclusion, mount in [(u, one, one.topic) for u in units for one in u.source.inclusions if one.topic]:
+            where = f"include at {inclusion.where}: the topic {mount.pattern.text!r}"
+            if self.tree.outer is not None:
+                raise ConfigurationError(f"{where} lies inside another topic; include it in the channel that is served")
+            if not self.envelope:
+                raise ConfigurationError(f"{where} needs the envelope to be told by; use Channel(envelope=True)")
+            before, other = found.setdefault(mount.pattern.shape, (unit, inclusion))
+            if before is not unit and other is inclusion and before.guards == unit.guards:
+                continue  # in a channel that is included twice: once is enough
+            if before is not unit or other is not inclusion:
+                raise ConfigurationError(f"{where} is there already, by include at {other.where}; keep one")
+            limit = self.timeout if mount.limits is None else mount.limits.handler_timeout
+            tree = self.tree.topic(unit, inclusion)
+            graph = Graph(self.graph.overrides)
+            plan = _Compiler(self.codecs, tree, graph, limit, self.discriminator, self.envelope).plan()
+            names = inclusion.source.name, mount.title, mount.description
+            made.append(Topic(mount.pattern, plan, mount.limits, *names, (*unit.tags, *inclusion.tags)))
+        return tuple(sorted(made, key=lambda topic: bool(topic.pattern.names)))
+
+    def unit(self, unit: Unit) -> None:
         """Compile one channel of the tree."""
         # a guard of a channel that a function makes may have annotations which only that function can resolve
-        localns = {name: value for one in unit.source.registrations for name, value in one.localns.items()}
         owner = f"{unit.source.name} ({unit.source.where})"
-        guards = self.graph.guards(unit.guards, owner, localns)
+        guards = self.graph.guards(unit.guards, owner, unit.source.localns())
         if unit.served:
             needed = (node.slot for guard in guards for node in guard.walk(deep=True))
             self.graph.eager.update(slot for slot in needed if slot is not None)
@@ -139,26 +155,26 @@ class _Compiler(msgspec.Struct, eq=False):
         return _signature.read(registration.function, takes_first=takes_first, localns=registration.localns)
 
     def message(
-        self, unit: _Unit, registration: Registration, guards: tuple[Node, ...], errors: Mapping[Any, Call]
+        self, unit: Unit, registration: Registration, guards: tuple[Node, ...], errors: Mapping[Any, Call]
     ) -> None:
         signature = self.signature(registration)
         handler = self.handler(unit, registration, signature, guards, errors)
         self.tell(unit, registration, signature)
         for cls in message_types(registration, signature):
             codec = self.codec(cls, registration.where)
-            for tag in check_message(codec, cls, self.root.discriminator, self.root.envelope):
+            for tag in check_message(codec, cls, self.discriminator, self.envelope):
                 _claim(self.received, unit.prefix + tag, registration.where)
                 if unit.prefix + tag in self.chunks:
                     _claim(self.chunks, unit.prefix + tag, registration.where)
             self.handlers[codec, unit.prefix][cls] = handler
 
     def event(
-        self, unit: _Unit, registration: Registration, guards: tuple[Node, ...], errors: Mapping[Any, Call]
+        self, unit: Unit, registration: Registration, guards: tuple[Node, ...], errors: Mapping[Any, Call]
     ) -> None:
         signature = self.signature(registration)
         for cls in message_types(registration, signature):
             codec = self.codec(cls, registration.where)
-            for tag in codec.tags(cls, self.root.discriminator):
+            for tag in codec.tags(cls, self.discriminator):
                 owner = self.event_owners.setdefault(tag, registration)
                 if owner is registration and tag not in self.events:
                     handler = self.handler(unit, registration, signature, guards, errors)
@@ -171,7 +187,7 @@ class _Compiler(msgspec.Struct, eq=False):
 
     def handler(
         self,
-        unit: _Unit,
+        unit: Unit,
         registration: Registration,
         signature: Signature,
         guards: tuple[Node, ...],
@@ -205,30 +221,30 @@ class _Compiler(msgspec.Struct, eq=False):
             timeout=timeout,
         )
 
-    def tell(self, unit: _Unit, registration: Registration, signature: Signature) -> None:
+    def tell(self, unit: Unit, registration: Registration, signature: Signature) -> None:
         """Keep what documents tell of a function: once, and of a handler once for each prefix."""
         prefix = unit.prefix if registration.kind == "on" else ""
         self.operations.setdefault((registration, prefix), operation(registration, signature, prefix, unit.tags))
 
-    def stream_of_client(self, unit: _Unit, registration: Registration, signature: Signature) -> Section | None:
+    def stream_of_client(self, unit: Unit, registration: Registration, signature: Signature) -> Section | None:
         """The validator of what the client streams to a handler, where it asks for that."""
         classes = streamed(registration, signature)
         if not classes:
             return None
         where = f"{registration.where}, what its client streams"
-        if not self.root.envelope:
+        if not self.envelope:
             raise ConfigurationError(f"{where}: its frames are told by their ref; use Channel(envelope=True)")
         codec = self.codec(classes[0], where)
         for cls in classes:
             if self.codec(cls, where) is not codec:
                 raise ConfigurationError(f"{where}: {place(cls)} and {place(classes[0])} are of two families; use one")
-            for tag in check_message(codec, cls, self.root.discriminator, self.root.envelope):
+            for tag in check_message(codec, cls, self.discriminator, self.envelope):
                 if unit.prefix + tag in self.received:
                     _claim(self.received, unit.prefix + tag, where)
                 self.chunks[unit.prefix + tag] = where
-        return section_of(codec, classes, self.root.discriminator, unit.prefix)
+        return section_of(codec, classes, self.discriminator, unit.prefix)
 
-    def hook(self, unit: _Unit, guards: tuple[Node, ...]) -> None:
+    def hook(self, unit: Unit, guards: tuple[Node, ...]) -> None:
         made: dict[str, list[Hook]] = {"on_connect": [], "on_disconnect": []}
         for registration in unit.source.registrations:
             if registration.kind not in made:
@@ -247,7 +263,7 @@ class _Compiler(msgspec.Struct, eq=False):
             self.hooks.append(Hooks(tuple(made["on_connect"]), tuple(made["on_disconnect"])))
 
     def check_generator_hook(
-        self, unit: _Unit, registration: Registration, signature: Signature, guards: tuple[Node, ...]
+        self, unit: Unit, registration: Registration, signature: Signature, guards: tuple[Node, ...]
     ) -> None:
         asked = [node for _, node in self.graph.args(signature, unit.state) if isinstance(node, Node)]
         for node in (one for root in (*guards, *asked) for one in root.walk(deep=False)):
@@ -259,7 +275,7 @@ class _Compiler(msgspec.Struct, eq=False):
 
     def check_state(self, signature: Signature, state: int) -> None:
         """`Context[ChatState]` must ask for the state that the channel makes."""
-        factory, owner = self.states[state], self.owners[state]
+        factory, owner = self.tree.states[state], self.tree.owners[state]
         for parameter in signature.parameters:
             wanted = get_args(parameter.annotation)
             if parameter.asks is not Ask.CONTEXT or not wanted or wanted[0] is Any or not isinstance(wanted[0], type):
@@ -283,7 +299,7 @@ class _Compiler(msgspec.Struct, eq=False):
         for one, what in named:
             codec = self.codec(one, f"{what}{registration.where}")
             cls = get_origin(one) or one
-            for tag in check_message(codec, cls, self.root.discriminator, self.root.envelope):
+            for tag in check_message(codec, cls, self.discriminator, self.envelope):
                 other, where = self.sent.setdefault(tag, (cls, registration.where))
                 if other is not cls:
                     raise ConfigurationError(
@@ -297,7 +313,7 @@ class _Compiler(msgspec.Struct, eq=False):
             name = getattr(cls, "__qualname__", cls)
             raise ConfigurationError(
                 f"{where}: {name} is no message; a message is a pydantic model or a msgspec.Struct "
-                f"with a literal {self.root.discriminator!r}"
+                f"with a literal {self.discriminator!r}"
             )
         return codec
 
@@ -305,7 +321,7 @@ class _Compiler(msgspec.Struct, eq=False):
         made: list[Section] = []
         routes: dict[str, Section] = {}
         for (codec, prefix), handlers in self.handlers.items():
-            section = section_of(codec, handlers, self.root.discriminator, prefix, handlers)
+            section = section_of(codec, handlers, self.discriminator, prefix, handlers)
             made.append(section)
             routes.update({prefix + tag: section for tag in section.tags})
         direct = made[0] if len(made) == 1 and not made[0].prefix else None
@@ -326,37 +342,8 @@ def compile_plan(
     Raises:
         ConfigurationError: any mistake of set-up; the text names the culprits and what to do.
     """
-    compiler = _Compiler(codecs, root, Graph(overrides), [root.state], [root], timeout)
-    compiler.graph.check = compiler.check_state
-    for unit in list(compiler.flatten(root)):
-        compiler.unit(unit)
-    direct, routes = compiler.sections()
-    slots = compiler.graph.slots()
-    eager = {index for slot in compiler.graph.eager for index in (*slots[slot].needs, slot)}
-    return Plan(
-        discriminator=root.discriminator,
-        envelope=root.envelope,
-        direct=direct,
-        routes=routes,
-        known=frozenset(routes),
-        peek=make_peek(root.discriminator),
-        encoders={
-            cls: codec.encoder(cls)
-            for cls in [cls for cls, _ in compiler.sent.values()]
-            if (codec := codec_of(codecs, cls)) is not None
-        },
-        codecs=codecs,
-        events=compiler.events,
-        hooks=tuple(compiler.hooks),
-        slots=slots,
-        eager=tuple(sorted(eager)),
-        states=tuple(compiler.states),
-        uses_http=compiler.graph.uses_http,
-        chunk_tags=frozenset(compiler.chunks),
-        queued=bool(compiler.chunks) or any(event.serial for event in compiler.events.values()),
-        operations=tuple(compiler.operations.values()),
-        values=tuple(compiler.graph.values),
-    )
+    tree = Tree(root, root.discriminator, [root.state], [root])
+    return _Compiler(codecs, tree, Graph(overrides), timeout, root.discriminator, root.envelope).plan()
 
 
 def _claim(owners: dict[str, str], tag: str, where: str) -> None:

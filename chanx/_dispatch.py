@@ -85,7 +85,7 @@ def read(plan: Plan, text: str) -> tuple[Handler, Any, str] | Control:
     if plan.envelope and (seen.ref is not msgspec.UNSET or seen.ask is not msgspec.UNSET):
         if seen.ask is not msgspec.UNSET:
             return _answering(seen)
-        ref = _ref(plan, seen.ref)
+        ref = ref_of(plan, seen.ref)
         control = _control(plan, seen.tag, ref)
         if control is not None:
             return control
@@ -118,7 +118,7 @@ def glance(plan: Plan, text: str) -> tuple[Control | None, str]:
             return _answering(seen), ""
         if seen.ref is msgspec.UNSET:
             return None, ""
-        ref = _ref(plan, seen.ref)
+        ref = ref_of(plan, seen.ref)
     except (msgspec.MsgspecError, ValueError, RecursionError, BadFrame):
         return None, ""
     return _control(plan, seen.tag, ref), ref
@@ -299,7 +299,7 @@ def check_message(codec: Codec, cls: Any, discriminator: str, envelope: bool) ->
     return tags
 
 
-def _ref(plan: Plan, raw: Any) -> str:
+def ref_of(plan: Plan, raw: Any) -> str:
     """Check a ref and write it as the JSON that every answer to it carries."""
     value = None
     if len(bytes(raw)) <= _REF_TEXT:

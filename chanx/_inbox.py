@@ -72,7 +72,7 @@ class Inbox(Queue):
         self._held = False
         self._run()
 
-    def cancel(self) -> None:
+    def stop(self) -> None:
         """Cancel the running handler."""
         if self._cancel is not None:
             self._cancel()

@@ -10,6 +10,7 @@ room that one before it waits for.
 from __future__ import annotations
 
 from collections import deque
+from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -83,9 +84,22 @@ class Outbox(Queue):
             self.writing = None
             self.start()
             return
+        await self.enqueue(text)
+
+    async def enqueue(self, text: str, goes_on: Callable[[], bool] = lambda: True) -> None:
+        """Queue a frame, when there is room; `goes_on` is asked whether it may still go out if it had to wait.
+
+        Raises:
+            ConnectionClosed: nothing more can be sent, or it may not.
+            TimeoutError: there was no room for `send_timeout`.
+        """
+        if self.closed:
+            raise ConnectionClosed
         size = size_of(text)
         if self.claims or self.full(size):
             await self._room_for(size)
+            if not goes_on():
+                raise ConnectionClosed
         self.add(text, size)
         self.start()
 

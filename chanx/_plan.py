@@ -11,7 +11,9 @@ from typing import Any, Literal
 import msgspec
 
 from chanx._inject import Slot, Value
+from chanx._topics.pattern import Pattern
 from chanx.codecs.protocol import Codec, Finding
+from chanx.types import Limits
 
 #: A generated call: the message, event or exception, then the connection (the `Run` where that is asked for).
 Call = Callable[[Any, Any], Awaitable[Any]]
@@ -160,6 +162,26 @@ class Hooks(msgspec.Struct, frozen=True, eq=False):
     disconnect: tuple[Hook, ...]
 
 
+class Topic(msgspec.Struct, frozen=True, eq=False):
+    """A channel that is served as topics of another one's connections.
+
+    Attributes:
+        plan: that of its subscriptions; the state of index 0 is its own, those that follow are the states of the
+            plan it belongs to, in their order, and then those of the channels that it includes.
+        limits: those that it was given.
+        name: that of its channel; `title` and `description` too.
+        tags: those of its inclusion, and of the channels around it.
+    """
+
+    pattern: Pattern
+    plan: Plan
+    limits: Limits | None
+    name: str
+    title: str | None
+    description: str | None
+    tags: tuple[str, ...]
+
+
 class Plan(msgspec.Struct, frozen=True, eq=False):
     """What a connection needs to know, and nothing that changes.
 
@@ -168,11 +190,12 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
         routes: section by tag on the wire, for all other plans.
         peek: reads the tag, `ref` and `ask` of a frame; raises what msgspec raises.
         chunk_tags: tags on the wire of the frames of client streams.
-        queued: every frame passes the queue of frames read ahead: there are serial events or client streams.
+        queued: every frame passes the queue of frames read ahead: there are topics, serial events or client streams.
         slots: connection-scoped values; `eager` are those made before accept, in order.
         states: factories of the contexts' states; the first is the served channel's.
         operations: what documents tell of the functions, in order of registration; `values` what they tell of path,
             query, headers and cookies.
+        topics: what clients may subscribe to.
     """
 
     discriminator: str
@@ -193,3 +216,4 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     queued: bool
     operations: tuple[Operation, ...]
     values: tuple[Value, ...]
+    topics: tuple[Topic, ...] = ()

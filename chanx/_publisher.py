@@ -130,8 +130,11 @@ class Publisher:
     def _layer(self) -> GroupLayer:
         """The layer of connections that this channel serves itself."""
         with self._compiling:
-            if self._own_layer is None:
-                self._own_layer = MemoryLayer()
+            if self._own_layer is not None:
+                return self._own_layer
+            if self._parents:
+                return self._parents[0]._layer()
+            self._own_layer = MemoryLayer()
             return self._own_layer
 
     def _publishing_plan(self, where: str) -> Plan:

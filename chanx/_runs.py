@@ -22,6 +22,7 @@ from chanx._chunks import Chunks
 
 if TYPE_CHECKING:
     from chanx._plan import Handler
+    from chanx._room import Room
     from chanx._runtime import Cancel
     from chanx.connection import Connection
     from chanx.context import Context
@@ -151,23 +152,24 @@ class Runs:
         refs: those in flight, by their ref.
         active: those whose handler runs.
         hungry: streams of the client whose handlers wait for more of them.
+        room: for messages that wait in lanes.
     """
 
     __slots__ = (
-        *("_bytes", "_connection", "_finished", "_jobs", "_lanes", "_room", "_waiting"),
-        *("active", "hungry", "refs"),
+        *("_connection", "_finished", "_full", "_jobs", "_lanes", "_waiting"),
+        *("active", "hungry", "refs", "room"),
     )
 
-    def __init__(self, connection: Connection) -> None:
+    def __init__(self, connection: Connection, room: Room) -> None:
         self._connection = connection
+        self.room = room
         self.refs: dict[str, Run] = {}
         self.active: set[Run] = set()
         self.hungry: set[Chunks] = set()
         self._lanes: dict[Handler, _Lane] = {}
         self._jobs: dict[Run, Cancel] = {}
         self._waiting = 0
-        self._bytes = 0
-        self._room: anyio.Event | None = None
+        self._full = False
         self._finished: anyio.Event | None = None
 
     @property
@@ -182,7 +184,7 @@ class Runs:
         The connection's own task does so too, or waits for room in a lane.
         """
         ahead, reads = self._connection.ahead, self._connection.running is None
-        if ahead is None or len(self.hungry) < len(self._jobs) or not (reads or self._room is not None):
+        if ahead is None or len(self.hungry) < len(self._jobs) or not (reads or self._full):
             return False
         return not ahead.wanted({one.ref for one in self.hungry}, messages=reads)
 
@@ -209,13 +211,14 @@ class Runs:
                 self.forget(run)
                 return
         lane.waiting.append(run)
-        self._count(run, 1)
+        self._waiting += 1
+        self.room.add(run.size)
         self._start(lane)
-        limits = self._connection.service.limits
-        while self._waiting >= limits.read_ahead or self._bytes >= limits.read_ahead_bytes:
-            self._room = self._room or anyio.Event()
+        while self.room.full:
+            self._full = True
             self._wake()
-            await self._room.wait()
+            await self.room.changed()
+        self._full = False
 
     async def cancel(self, ref: str) -> None:
         """The client wants no answer to a message any more. Unknown refs have been answered already."""
@@ -238,7 +241,7 @@ class Runs:
         """Forget what waits: nothing more is handled."""
         for lane in self._lanes.values():
             for run in tuple(lane.waiting):
-                self._count(run, -1)
+                self._left_lane(run)
                 self.forget(run)
             lane.waiting.clear()
         self._notify()
@@ -272,7 +275,7 @@ class Runs:
         """Messages that wait will not be handled."""
         for run in dropped:
             lane.waiting.remove(run)
-            self._count(run, -1)
+            self._left_lane(run)
         self._notify()
         for run in dropped:
             try:
@@ -280,9 +283,9 @@ class Runs:
             finally:
                 self.forget(run)
 
-    def _count(self, run: Run, by: int) -> None:
-        self._waiting += by
-        self._bytes += by * run.size
+    def _left_lane(self, run: Run) -> None:
+        self._waiting -= 1
+        self.room.remove(run.size)
 
     def _start(self, lane: _Lane) -> None:
         connection = self._connection
@@ -291,7 +294,7 @@ class Runs:
             run = lane.startable(most)
             if run is None:
                 return
-            self._count(run, -1)
+            self._left_lane(run)
             lane.running += 1
             lane.busy[run.key] = run
             self._jobs[run] = connection.home.spawn(self._work, lane, run, context=connection.variables)
@@ -315,10 +318,7 @@ class Runs:
             self._connection.ahead.wake()
 
     def _notify(self) -> None:
-        """Wake who waits for room or for the end."""
-        if self._room is not None:
-            self._room.set()
-            self._room = None
+        """Wake who waits for the end."""
         if self._finished is not None:
             self._finished.set()
             self._finished = None

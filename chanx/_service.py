@@ -2,15 +2,19 @@
 
 from __future__ import annotations
 
-from collections.abc import Collection
-from typing import Any
+from collections.abc import Collection, Mapping
+from typing import TYPE_CHECKING, Any
 
 import msgspec
 
 from chanx._gate import Gate
 from chanx._plan import Plan, Section
+from chanx._topics.pattern import Pattern
 from chanx.groups.layer import GroupLayer
 from chanx.types import Limits, Stats
+
+if TYPE_CHECKING:
+    from chanx.connection import Connection
 
 
 class Counters:
@@ -33,6 +37,9 @@ class Counters:
     slow_closed: int
     cancelled: int
     timed_out: int
+    topics: int
+    subscribed: int
+    topics_refused: int
 
     def snapshot(self) -> Stats:
         """The counters as they are now."""
@@ -44,6 +51,9 @@ class Service(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
     Attributes:
         overflow: what becomes of pushes for which there is no room; see `Channel`.
+        connection: the class of its connections.
+        topics: what clients may subscribe to, in the order of their claims.
+        peek_topic: tells whom a frame is for, where there are topics.
         answers: the validators of the answers to questions, by the classes that were asked for.
     """
 
@@ -56,6 +66,17 @@ class Service(msgspec.Struct, frozen=True, eq=False, weakref=True):
     allowed_origins: Collection[str] | None
     subprotocols: tuple[str, ...]
     overflow: str
+    connection: type[Connection]
+    topics: tuple[tuple[Pattern, Service], ...] = ()
+    peek_topic: Any = None
     answers: dict[tuple[Any, ...], Section | None] = msgspec.field(
         default_factory=dict[tuple[Any, ...], "Section | None"]
     )
+
+    def topic(self, name: str) -> tuple[Service, Mapping[str, str]] | None:
+        """The service of the first pattern that matches a topic, and the values of its parameters."""
+        for pattern, service in self.topics:
+            matched = pattern.regex.fullmatch(name)
+            if matched is not None:
+                return service, matched.groupdict()
+        return None

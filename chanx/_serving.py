@@ -171,10 +171,8 @@ async def serve(connection: Connection) -> None:
 
 async def settle(connection: Connection) -> None:
     """Before the hooks end: what runs beside the messages finishes, and a close that we began is written."""
-    if connection.inbox is not None:
-        await connection.inbox.finished()
-    if connection.runs is not None:
-        await connection.runs.finished()
+    for beside in connection.beside():
+        await beside.finished()
     if connection.closing:
         await connection.outbox.drained()
 
@@ -188,12 +186,10 @@ async def stop_beside(connection: Connection) -> BaseException | None:
     scope = anyio.CancelScope(shield=True, deadline=connection.home.time() + connection.service.limits.cleanup)
     try:
         with scope:
-            if connection.inbox is not None:
-                connection.inbox.cancel()
-            if connection.runs is not None:
-                connection.runs.stop()
-            for beside in (connection.runs, connection.inbox):
-                while beside is not None and not beside.idle:
+            for beside in connection.beside():
+                beside.stop()
+            for beside in connection.beside():
+                while not beside.idle:
                     try:
                         await beside.finished()
                     except BaseException as error:

@@ -11,9 +11,10 @@ from typing import Any, Literal
 import msgspec
 
 from chanx._plan import Order
+from chanx._topics.pattern import Pattern
 from chanx.exceptions import ConfigurationError
 from chanx.params import Depends
-from chanx.types import place
+from chanx.types import Limits, place
 
 Kind = Literal["on", "event", "on_connect", "on_disconnect", "on_error", "middleware"]
 
@@ -48,6 +49,21 @@ class Registration(msgspec.Struct, frozen=True, eq=False, dict=True):
         return place(self.function)
 
 
+class Mount(msgspec.Struct, frozen=True, eq=False):
+    """What makes an inclusion a topic.
+
+    Attributes:
+        pattern: of the names of its topics.
+        limits: those that the channel was given; None for those of the channel that serves it.
+        title: of the channel, for people; `description` too.
+    """
+
+    pattern: Pattern
+    limits: Limits | None
+    title: str | None
+    description: str | None
+
+
 class Inclusion(msgspec.Struct, frozen=True, eq=False):
     """One `include` call."""
 
@@ -56,6 +72,7 @@ class Inclusion(msgspec.Struct, frozen=True, eq=False):
     dependencies: tuple[Depends, ...]
     tags: tuple[str, ...]
     where: str
+    topic: Mount | None = None
 
 
 class Source(msgspec.Struct, eq=False):
@@ -104,6 +121,10 @@ class Source(msgspec.Struct, eq=False):
                 f"{what} comes too late: {self.name} was compiled by {self.frozen}. "
                 f"Register everything while modules are imported, before the first use"
             )
+
+    def localns(self) -> dict[str, Any]:
+        """Names that only the functions knew in which something was registered."""
+        return {name: value for one in self.registrations for name, value in one.localns.items()}
 
     def walk(self) -> list[Source]:
         """This source and everything it includes."""

@@ -4,14 +4,16 @@ from __future__ import annotations
 
 from abc import abstractmethod
 from functools import partial
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING, Any, cast
 
+from chanx._asks import Asks, Questions
 from chanx._membership import Membership
+from chanx._states import State
 
 if TYPE_CHECKING:
-    from chanx._asks import Asks
     from chanx._runtime import Cancel
     from chanx._service import Service
+    from chanx.connection import Connection
 
 
 class Suspended(Membership):
@@ -39,6 +41,26 @@ class Suspended(Membership):
     @abstractmethod
     def read_ahead(self) -> None:
         """A handler stays suspended: let a background task read, so that a leaving client is seen."""
+
+    def expect_answer(self) -> None:
+        """A question was sent: read at once, also while a handler is suspended, and look for the answer."""
+        if self.running is not None:
+            self.read_ahead()
+
+    def made_asks(self) -> Asks:
+        """Its questions; made when it asks the first."""
+        if self.asks is None:
+            self.asks = Asks(cast("Connection", self), Questions())
+            self.watched = False
+        return self.asks
+
+    async def ask(self, message: Any, classes: tuple[Any, ...], timeout: float | None) -> Any:
+        """Send a question and wait for its answer; see `Context.ask`."""
+        if self.state is State.HANDSHAKE:
+            raise RuntimeError("nothing can be asked before the connection is accepted; ask in a handler")
+        return await self.made_asks().ask(
+            message, classes, self.service.limits.ask_timeout if timeout is None else timeout
+        )
 
     def watch(self) -> None:
         """Have the runtime look at this connection while it is busy."""

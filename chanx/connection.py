@@ -23,10 +23,10 @@ import anyio
 
 from chanx import _lifecycle, _runtime
 from chanx._ahead import ReadAhead, Received
-from chanx._asks import Asks
 from chanx._control import sift, streams
 from chanx._handshake import open_socket
 from chanx._outbox import Outbox
+from chanx._room import Room
 from chanx._runs import Runs
 from chanx._serving import begin, serve, settle, stop_beside
 from chanx._silence import Silence
@@ -35,8 +35,12 @@ from chanx._suspended import Suspended
 from chanx.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
+    from collections.abc import Awaitable, Callable
+
+    from chanx._dispatch import Control
     from chanx._lifecycle import Ending
     from chanx._service import Service
+    from chanx._states import Beside
 
 logger = logging.getLogger("chanx")
 
@@ -56,12 +60,18 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 
 class Connection(Suspended):
-    """One accepted, or not yet accepted, WebSocket. Made and run by the channel's ASGI entry."""
+    """One accepted, or not yet accepted, WebSocket. Made and run by the channel's ASGI entry.
+
+    Attributes:
+        topic: of a subscription, which is a connection within another one.
+    """
 
     __slots__ = (
         *("_strikes", "_strikes_since", "ahead", "close_code", "close_reason", "cut", "endings", "ends_at", "outbox"),
         *("read", "reading", "receive", "ref", "runs", "silence", "subprotocol", "term", "waiting"),
     )
+
+    topic: str | None = None
 
     def __init__(self, service: Service, scope: Any, receive: Any, send: Any) -> None:
         Suspended.__init__(self, service, scope)  # `super()` takes three times as long
@@ -112,7 +122,7 @@ class Connection(Suspended):
                             await serve(self)
                         cut = scope.cancelled_caught and self.running is not None
                     self.reading = False
-                    if self.closing or self._beside:
+                    if self.closing or self.unfinished:
                         self.term = scope = anyio.CancelScope(deadline=self.ends_at)
                         with scope:
                             await settle(self)
@@ -123,7 +133,7 @@ class Connection(Suspended):
                 ended_by = error
             if self.state is not State.LEAVING:
                 self.depart(1006)
-            if self._beside:
+            if self.unfinished:
                 ended_by = await stop_beside(self) or ended_by
             if self.endings:
                 ended_by = await _lifecycle.leave(self) or ended_by
@@ -173,6 +183,15 @@ class Connection(Suspended):
         return not ((self.inbox is None or self.inbox.idle) and (self.runs is None or self.runs.idle))
 
     @property
+    def unfinished(self) -> bool:
+        """Is there something that ends before the hooks do?"""
+        return self._beside
+
+    def beside(self) -> list[Beside]:
+        """What ends before the hooks do."""
+        return [one for one in (self.inbox, self.runs) if one is not None]
+
+    @property
     def handling(self) -> bool:
         """Is a handler of a message or an event running?"""
         return self.running is not None or self._beside
@@ -180,7 +199,7 @@ class Connection(Suspended):
     def made_runs(self) -> Runs:
         """What runs otherwise than by a plain call; made when it is needed."""
         if self.runs is None:
-            self.runs = Runs(self)
+            self.runs = Runs(self, Room(self.service.limits))
         return self.runs
 
     def in_flight(self, ref: str) -> bool:
@@ -200,25 +219,25 @@ class Connection(Suspended):
             self.ahead = ReadAhead(
                 self.receive,
                 self.home,
-                self.service.limits,
+                Room(self.service.limits),
                 self.variables,
-                sift=partial(sift, self),
+                sift=self.sifting(),
                 gone=self.gone,
-                stuck=self._stuck_reading,
+                stuck=self.stuck_reading,
                 streams=partial(streams, self),
                 stays=self.plan.queued,
             )
             self.read = self._read_queued
         return self.ahead
 
-    def _stuck_reading(self) -> None:
+    def sifting(self) -> Callable[[Received], Awaitable[tuple[str, Control | None] | None]]:
+        """What looks at frames that are read ahead."""
+        return partial(sift, self)
+
+    def stuck_reading(self) -> None:
+        """So much waits that nothing more is read."""
         if self.asks is not None:
             self.asks.overloaded()
-
-    def expect_answer(self) -> None:
-        """A question was sent: read at once, also while a handler is suspended, and look for the answer."""
-        if self.running is not None:
-            self.read_ahead()
 
     async def _read_queued(self) -> Received:
         assert self.ahead is not None
@@ -288,15 +307,6 @@ class Connection(Suspended):
             self.ahead.stop()
         if self.running is None and self.reading and self.term is not None:  # else it goes on to read nothing
             self.term.cancel()
-
-    async def ask(self, message: Any, classes: tuple[Any, ...], timeout: float | None) -> Any:
-        """Send a question and wait for its answer; see `Context.ask`."""
-        if self.state is State.HANDSHAKE:
-            raise RuntimeError("nothing can be asked before the connection is accepted; ask in a handler")
-        if self.asks is None:
-            self.asks = Asks(self)
-            self.watched = False
-        return await self.asks.ask(message, classes, self.service.limits.ask_timeout if timeout is None else timeout)
 
     # -- what ends it -------------------------------------------------------------------------------
 

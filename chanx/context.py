@@ -44,6 +44,11 @@ class Context(Generic[StateT]):
         return self._connection.handshake()
 
     @property
+    def topic(self) -> str | None:
+        """The topic that this connection is a subscription to; None for one that has a socket of its own."""
+        return self._connection.topic
+
+    @property
     def subprotocol(self) -> str | None:
         """The subprotocol that was agreed on (RFC 6455, section 1.9)."""
         return self._connection.subprotocol

@@ -17,7 +17,9 @@ from chanx._gate import Gate
 from chanx._publisher import Publisher
 from chanx._registry import Registrar
 from chanx._service import Counters, Service
-from chanx._source import Inclusion, Source, caller, frame_place
+from chanx._source import Inclusion, Mount, Source, caller, frame_place
+from chanx._topics import pattern
+from chanx._topics.services import served_with_topics, stats_of
 from chanx.codecs.msgspec import MsgspecCodec
 from chanx.codecs.protocol import Codec
 from chanx.codecs.pydantic import PydanticCodec
@@ -85,6 +87,7 @@ class Channel(Registrar, Publisher):
         self.title = title
         self.description = description
         self.limits = Limits() if limits is None else limits
+        self._given_limits = limits
         self._source = Source(
             name=self.name,
             discriminator=discriminator,
@@ -106,27 +109,39 @@ class Channel(Registrar, Publisher):
         self._overrides: dict[Any, Any] = {}
         self._service: Service | None = None
         self._counters = Counters()
+        self._topic_counters = Counters()
         self._gate = Gate()
         self._compiling = threading.RLock()
 
     # -- composition and compilation ----------------------------------------------------------------
 
     def include(
-        self, channel: Channel, *, prefix: str = "", dependencies: Iterable[Depends] = (), tags: Iterable[str] = ()
+        self,
+        channel: Channel,
+        *,
+        prefix: str = "",
+        topic: str | None = None,
+        dependencies: Iterable[Depends] = (),
+        tags: Iterable[str] = (),
     ) -> None:
         """Take another channel's handlers, events, hooks and error handlers into this one.
 
         The other stays usable alone and may be included in many parents. The first use of this channel
         compiles both, and neither takes registrations from then on.
 
+        With `topic`, it becomes a stream of its own on the connections of this channel: a client subscribes to it,
+        and each subscription is served as a connection, with hooks, dependencies, state and groups of its own.
+
         Args:
             channel: what to include.
             prefix: put in front of the tags of the messages it receives, on the wire only.
+            topic: the pattern of the topics, such as `"discussion:{pk}"`. A parameter matches anything but a colon,
+                and is a path parameter, as in `Annotated[int, Path("pk")]`.
             dependencies: guards in front of its handlers, events and hooks.
             tags: put on its handlers, for documents.
 
         Raises:
-            ConfigurationError: too late, in a circle, or it has another group layer.
+            ConfigurationError: too late, in a circle, it has another group layer, or the pattern is wrong.
         """
         where = frame_place(caller())
         owner = f"include at {where}"
@@ -134,6 +149,12 @@ class Channel(Registrar, Publisher):
             raise ConfigurationError(f"{owner}: {channel!r} is no Channel")
         if not isinstance(prefix, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ConfigurationError(f"{owner}: prefix={prefix!r}; it is a string")
+        mount: Mount | None = None
+        if topic is not None:
+            if prefix:
+                raise ConfigurationError(f"{owner}: a topic's tags are its own already; drop prefix={prefix!r}")
+            read = pattern.parse(topic, owner)
+            mount = Mount(read, channel._given_limits, channel.title, channel.description)
         guards, labels = _list(owner, "dependencies", dependencies, Depends), _list(owner, "tags", tags, str)
         layer = channel._given_layer
         if layer is not None and layer is not self._given_layer:
@@ -141,7 +162,7 @@ class Channel(Registrar, Publisher):
                 f"{owner}: {channel.name} ({channel._source.where}) has a group layer other than that of "
                 f"{self.name} ({self._source.where}); give both the same groups=, or only {self.name}"
             )
-        self._source.include(Inclusion(channel._source, prefix, guards, labels, where))
+        self._source.include(Inclusion(channel._source, prefix, guards, labels, where, mount))
         channel._parents.append(self)
 
     def compile(self) -> None:
@@ -182,12 +203,15 @@ class Channel(Registrar, Publisher):
                 allowed_origins=self._allowed_origins,
                 subprotocols=self._subprotocols,
                 overflow=self._overflow,
+                connection=Connection,
             )
+            if plan.topics:
+                self._service = served_with_topics(self._service, self._topic_counters)
         return self._service
 
     def stats(self) -> Stats:
         """The counters of the connections that this channel served, in this process."""
-        return self._counters.snapshot()
+        return stats_of(self._counters, self._topic_counters)
 
     async def drain(
         self,
@@ -236,7 +260,8 @@ class Channel(Registrar, Publisher):
     def _served(self) -> list[Connection]:
         """The connections that this channel serves, on all loops."""
         members: Any = self._layer().members.everyone()
-        return [one for one in members if isinstance(one, Connection) and one.service.gate is self._gate]
+        connections = (one for one in members if isinstance(one, Connection) and one.topic is None)
+        return [one for one in connections if one.service.gate is self._gate]
 
     # -- ASGI ---------------------------------------------------------------------------------------
 
@@ -250,7 +275,7 @@ class Channel(Registrar, Publisher):
         kind = scope["type"]
         if kind == "websocket":
             service = self._service or self._compiled("its first connection")
-            await Connection(service, scope, receive, send).run()
+            await service.connection(service, scope, receive, send).run()
         elif kind == "http":
             await _handshake.upgrade_required(send)
         elif kind == "lifespan":

@@ -27,7 +27,7 @@ _PROTOCOL_CODES = frozenset({1000, 1001, 1002, 1003, 1007, 1008, 1009, 1010, 101
 _MAY_BE_OFF = frozenset({"handler_timeout", "heartbeat", "idle"})
 _COUNTS = frozenset(
     {"max_size", "strikes", "read_ahead", "read_ahead_bytes", "outbox", "outbox_bytes", "inbox", "inbox_bytes"}
-    | {"threads", "handlers"}
+    | {"threads", "handlers", "topics"}
 )
 
 
@@ -57,6 +57,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
         ask_timeout: how long `Context.ask` waits where it is not told.
         heartbeat: after so long without a frame from the client it is asked for a sign of life; None to never ask.
         heartbeat_timeout: how long the client may then stay silent before the connection is closed with 1011.
+        topics: subscriptions to topics that one connection may have, those that are ending included.
         idle: after so long without a message from the client, and without a handler running for it, the
             connection is closed with 1000; None to keep it.
     """
@@ -81,6 +82,7 @@ class Limits(msgspec.Struct, frozen=True, kw_only=True):
     heartbeat: float | None = None
     heartbeat_timeout: float = 10.0
     idle: float | None = None
+    topics: int = 100
 
     def __post_init__(self) -> None:
         for name in self.__struct_fields__:
@@ -111,6 +113,9 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
         slow_closed: connections closed with 1013.
         cancelled: handlers cancelled because they ran on for `Limits.linger` after the connection had ended.
         timed_out: connections closed because the client gave no sign of life (`Limits.heartbeat`).
+        topics: subscriptions to topics that are open now, hooks included.
+        subscribed: subscriptions answered with `subscribed` so far.
+        topics_refused: subscriptions refused by their dependencies or hooks so far.
     """
 
     connections: int = 0
@@ -124,6 +129,9 @@ class Stats(msgspec.Struct, frozen=True, kw_only=True):
     slow_closed: int = 0
     cancelled: int = 0
     timed_out: int = 0
+    topics: int = 0
+    subscribed: int = 0
+    topics_refused: int = 0
 
 
 class Drained(msgspec.Struct, frozen=True, kw_only=True):

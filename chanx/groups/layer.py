@@ -22,6 +22,7 @@ class Publication(msgspec.Struct, frozen=True):
         exclude: ids of connections that do not get it.
         key: what the publication is about, where only the latest counts; see `Channel(overflow="coalesce")`.
         size: the bytes of the body; counted where it is not given.
+        framed: the same with the envelopes of topics, as they were made for members; no layer carries it.
     """
 
     body: str
@@ -31,6 +32,7 @@ class Publication(msgspec.Struct, frozen=True):
     exclude: frozenset[str] = frozenset()
     key: str | None = None
     size: int = -1
+    framed: dict[str, Publication] | None = None
 
     def __post_init__(self) -> None:
         if self.size < 0:

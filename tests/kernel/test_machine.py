@@ -327,7 +327,7 @@ async def _every_order(steps: list[tuple[str, int, int]], end: str, cut: int) ->
     assert connection.runs is None or (
         connection.runs.idle and not connection.runs.refs and not connection.runs.active and not connection.runs.hungry
     )
-    assert connection.asks is None or not connection.asks._open
+    assert connection.asks is None or not connection.asks.questions.open
     await anyio.wait_all_tasks_blocked()
 
 

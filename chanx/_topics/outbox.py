@@ -1,0 +1,145 @@
+"""What goes out for one subscription: through the outbox of the connection that it is a part of.
+
+Rules: until `subscribed` has been sent, what there is to say waits here, as before the accept of a socket. From then
+on all of it goes straight to the connection's outbox, so that the bounds and the policy are those of the
+connection, for all topics together. After the subscription's end nothing of it goes out any more.
+"""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Callable
+from typing import TYPE_CHECKING, Any
+
+import msgspec
+
+from chanx._outbox import HELD, SHUT, Outbox
+from chanx._queue import Item
+from chanx.exceptions import ConnectionClosed
+from chanx.groups.layer import Publication
+from chanx.types import size_of
+
+if TYPE_CHECKING:
+    from chanx._topics.subscription import Subscription
+
+#: Stands in `writing` while the subscription lasts: nobody may write by himself, and nothing waits here.
+THROUGH = "through"
+
+
+class TopicOutbox(Outbox):
+    """The outbox of a subscription.
+
+    Args:
+        subscription: whose it is.
+        envelope: what stands in each of its frames, in place of the closing brace.
+    """
+
+    __slots__ = ("_directly", "_envelope", "_extra", "_status", "_subscription")
+
+    def __init__(self, subscription: Subscription, envelope: str) -> None:
+        super().__init__(self._carry, subscription)
+        self._subscription = subscription
+        self._envelope = envelope
+        self._extra = size_of(envelope) - 1
+        self._directly = ""
+        self._status = 0
+
+    @property
+    def busy(self) -> str | None:
+        """Never: what is written, and what is stuck, is the connection's."""
+        return None
+
+    def release(self) -> None:
+        """It is subscribed, and all that waited has gone out."""
+        if self.writing is HELD:
+            self.writing = SHUT if self.closed else THROUGH
+
+    async def put(self, text: str) -> None:
+        if self.closed or self.writing is not THROUGH:
+            await super().put(text)
+        else:
+            await self._forward(text, lambda: not self.closed)
+
+    async def _forward(self, text: str, goes_on: Callable[[], bool]) -> None:
+        """Send a frame with the envelope, or queue it if it may go out when there is room."""
+        hub = self._subscription.hub
+        framed = text[:-1] + self._envelope
+        hub.watch()
+        if hub.outbox.writing is not None:
+            await hub.outbox.enqueue(framed, goes_on)
+            return
+        self._directly = text
+        try:
+            await hub.outbox.put(framed)
+        finally:
+            self._directly = ""
+
+    def push(self, publication: Publication) -> bool:
+        if self.writing is not THROUGH:
+            return super().push(publication)
+        return self._subscription.hub.outbox.push(self._framed(publication))
+
+    def _framed(self, publication: Publication) -> Publication:
+        """A push with the envelope; made once for all members that have the same topic."""
+        made = publication.framed
+        if made is None:
+            made = {}
+            msgspec.structs.force_setattr(publication, "framed", made)
+        framed = made.get(self._envelope)
+        if framed is None:
+            framed = made[self._envelope] = Publication(
+                publication.body[:-1] + self._envelope,
+                # what a push is about, it is about within its topic
+                key=None if publication.key is None else f"{self._envelope}{publication.key}",
+                size=publication.size + self._extra,
+            )
+        return framed
+
+    def writes(self, ref: str, *, streams: bool) -> bool:
+        """Is the final answer to a message being written at this moment?"""
+        text = self._directly
+        return text.endswith(f'"ref":{ref}}}') and not (streams and '"complete"' not in text)
+
+    def close(self, code: int, reason: str, *, now: bool = False) -> int:
+        if self.closed or self.writing is not THROUGH:
+            return super().close(code, reason, now=now)
+        self.closed = True
+        self.writing = SHUT
+        self._subscription.tell_ended(code, reason)
+        return 0
+
+    def shut(self) -> None:
+        self.closed = True
+        self.clear()
+        self.writing = SHUT
+        self._wake()
+
+    async def _carry(self, event: dict[str, Any]) -> None:
+        """What a server does with the events of a socket.
+
+        Raises:
+            ConnectionClosed: the connection has ended, or the client wants the topic no more.
+        """
+        subscription = self._subscription
+        kind: str = event["type"]
+        if kind == "websocket.accept":
+            if subscription.left:
+                raise ConnectionClosed
+            while subscription.refs or self.waiting:
+                await subscription.tell_subscribed()
+                if self.waiting:
+                    await self._flush(self.take())
+        elif kind == "websocket.http.response.start":
+            self._status = event["status"]
+        elif kind == "websocket.http.response.body":
+            detail = json.loads(event["body"])["detail"]
+            await subscription.tell_refused(self._status, detail if isinstance(detail, str) else json.dumps(detail))
+
+    async def _flush(self, item: Item) -> None:
+        """Send what has waited for the subscription."""
+        self._next_turn()
+        if isinstance(item, dict):
+            self._subscription.tell_ended(item["code"], item["reason"])
+        else:
+            text = item if isinstance(item, str) else item.body
+            await self._forward(text, lambda: not self._subscription.left)
