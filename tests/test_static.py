@@ -1,4 +1,4 @@
-"""`chanx.static`: chanx.js over HTTP, mounted in a framework or bare, and the file itself."""
+"""`chanx.static`: the scripts over HTTP, mounted in a framework or bare, and the files themselves."""
 
 from __future__ import annotations
 
@@ -39,15 +39,20 @@ def http(request: pytest.FixtureRequest) -> httpx.AsyncClient:
     return httpx.AsyncClient(transport=httpx.ASGITransport(APPS[request.param]), base_url="http://testserver")
 
 
-async def test_the_script_is_served_and_cached(http: httpx.AsyncClient) -> None:
+TEXTS = {path.name: path.read_text("utf-8") for path in static.scripts}
+each = pytest.mark.parametrize("script", TEXTS)
+
+
+@each
+async def test_a_script_is_served_and_cached(http: httpx.AsyncClient, script: str) -> None:
     async with http:
-        got = await http.get("/chanx/chanx.js")
-        assert (got.status_code, got.text) == (200, static.script.read_text("utf-8"))
+        got = await http.get(f"/chanx/{script}")
+        assert (got.status_code, got.text) == (200, TEXTS[script])
         assert got.headers["content-type"] == "text/javascript; charset=utf-8"
         assert got.headers["cache-control"] == "no-cache"
-        again = await http.get("/chanx/chanx.js", headers={"if-none-match": got.headers["etag"]})
+        again = await http.get(f"/chanx/{script}", headers={"if-none-match": got.headers["etag"]})
         assert (again.status_code, again.content, again.headers["cache-control"]) == (304, b"", "no-cache")
-        assert (await http.head("/chanx/chanx.js")).headers["content-length"] == got.headers["content-length"]
+        assert (await http.head(f"/chanx/{script}")).headers["content-length"] == got.headers["content-length"]
 
 
 @pytest.mark.parametrize(
@@ -64,17 +69,27 @@ async def test_it_is_only_read(http: httpx.AsyncClient) -> None:
         assert (got.status_code, got.headers["allow"]) == (405, "GET, HEAD")
 
 
-def test_the_script_is_one_small_file_without_dependencies() -> None:
-    text = static.script.read_text("utf-8")
-    lines = text.splitlines()
-    assert len(lines) <= 250
+@pytest.mark.parametrize(
+    ("script", "most", "imports"),
+    [("chanx.js", 250, []), ("topics.js", 150, ['import { ChanxError, Endpoint, safely } from "./chanx.js";'])],
+)
+def test_a_script_is_small_and_has_no_other_dependency(script: str, most: int, imports: list[str]) -> None:
+    lines = TEXTS[script].splitlines()
+    assert len(lines) <= most
     assert [line for line in lines if len(line) > 120] == []
-    assert [line for line in lines if line.startswith("import") or "import(" in line] == []
+    code = [line for line in lines if not line.lstrip().startswith(("*", "/*"))]
+    assert [line for line in code if line.startswith("import") or "import(" in line] == imports
 
 
-def test_the_script_is_a_module_that_node_reads(node: str) -> None:
+@each
+def test_a_script_is_a_module_that_node_reads(node: str, script: str) -> None:
     checked = subprocess.run(
         [node, "--check", "--input-type=module", "-"],
-        input=static.script.read_text("utf-8"), capture_output=True, text=True,
+        input=TEXTS[script], capture_output=True, text=True,
     )  # fmt: skip
     assert (checked.returncode, checked.stderr) == (0, "")
+
+
+def test_the_scripts_are_those_of_the_folder() -> None:
+    assert sorted(static.scripts) == sorted(static.script.parent.glob("*.js"))
+    assert static.scripts[0] == static.script

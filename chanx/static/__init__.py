@@ -1,6 +1,8 @@
 """The client for the browser, and an ASGI application that serves it.
 
 Mount("/chanx", static.app)      # <script type="module"> import { Chanx } from "/chanx/chanx.js"
+
+`chanx.js` is all that a page needs for a channel; `topics.js` is added for a channel with topics.
 """
 
 from __future__ import annotations
@@ -13,10 +15,16 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.staticfiles import StaticFiles
 from starlette.types import Receive, Scope, Send
 
-__all__ = ["app", "script"]
+__all__ = ["app", "script", "scripts"]
 
 script: Path = Path(__file__).with_name("chanx.js")
 """The file itself, for a build of your own: `from chanx import static; print(static.script)`."""
+
+scripts: tuple[Path, ...] = (script, script.with_name("topics.js"))
+"""All of them; `topics.js` imports `chanx.js` from the same folder."""
+
+
+NAMES = frozenset(path.name for path in scripts)
 
 
 class _Scripts(StaticFiles):
@@ -29,7 +37,7 @@ class _Scripts(StaticFiles):
             await PlainTextResponse(error.detail, error.status_code, error.headers)(scope, receive, send)
 
     def lookup_path(self, path: str) -> tuple[str, stat_result | None]:
-        return super().lookup_path(path) if path == script.name else ("", None)
+        return super().lookup_path(path) if path in NAMES else ("", None)
 
     def file_response(
         self, full_path: str | PathLike[str], stat_result: stat_result, scope: Scope, status_code: int = 200

@@ -54,7 +54,6 @@ export class Endpoint {
   /** Answer the server's questions with this tag; to throw is to decline. The signal aborts with the connection.
    * @param {string} tag @param {(question: Frame, life: {signal: AbortSignal}) => Message | Promise<Message>} answer */
   answer(tag, answer) { this.#answers.set(tag, answer); }
-
   _push(frame, tag) { // what no call waits for: to keep `seq` and `epoch` of a stream, begin here
     safely(this.onmessage, frame);
     for (const listener of [...(this.#listeners.get(tag) ?? [])]) safely(listener, frame);
@@ -96,6 +95,7 @@ export class Chanx extends Endpoint {
   }
 
   /** @returns {Status} */ get status() { return this.#status; }
+  get _writable() { return this.#socket?.readyState === 1; } // not yet, or not any more, at either end of `open`
   /** Send, and expect no answer. @param {Message} message @returns {boolean} false: no connection, no room to wait */
   send(message, within = this) { return this.#post({ within, text: JSON.stringify({ ...message, ...within._keys }) }); }
 
@@ -182,9 +182,9 @@ export class Chanx extends Endpoint {
   }
 
   #become(status) { if (this.#status !== status) safely(this.onstatus, (this.#status = status)); }
-  #write(frame) { if (this.#socket?.readyState === 1) this.#socket.send(JSON.stringify(frame)); }
+  #write(frame) { if (this._writable) this.#socket.send(JSON.stringify(frame)); }
   #post(one) {
-    if (this.#socket?.readyState === 1) {
+    if (this._writable) {
       this.#socket.send(one.text);
       one.sent = true;
       if (one.chunks !== undefined) this.#pump(one);

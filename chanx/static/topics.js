@@ -8,16 +8,18 @@
  *     await discussion.ready; // it throws where the server refuses
  *
  * Rules: those of chanx.js. A topic is subscribed as soon as there is a connection, and again on each that follows,
- * before anything else is sent within it. When it has ended, nothing is sent or heard within it, and it never comes back:
- * make another one.
+ * before anything else is sent within it. When it has ended, nothing is sent or heard within it, and it does not come
+ * back: make another one.
  */
 import { ChanxError, Endpoint, safely } from "./chanx.js";
 
-/** @typedef {import("./chanx.js").Message} Message */
-/** @typedef {import("./chanx.js").Frame} Frame */
-/** @typedef {import("./chanx.js").Chunks} Chunks */
-/** @typedef {import("./chanx.js").Options} Options */
-/** @typedef {import("./chanx.js").Status} Status `waiting` for a connection, `connecting` until the server has answered */
+/**
+ * @typedef {import("./chanx.js").Message} Message
+ * @typedef {import("./chanx.js").Frame} Frame
+ * @typedef {import("./chanx.js").Chunks} Chunks
+ * @typedef {import("./chanx.js").Options} Options
+ * @typedef {import("./chanx.js").Status} Status here `connecting` is the time until the server has answered
+ */
 
 export class Topic extends Endpoint {
   #socket; #name; #status = "waiting"; #known = false; // has it been open before?
@@ -29,23 +31,23 @@ export class Topic extends Endpoint {
 
   /** @param {import("./chanx.js").Chanx} socket
    * @param {string} name of the topic; a socket has one `Topic` for each at a time
-   * @param {{onopen?: (again: boolean) => void, onend?: (error: ChanxError) => void, onstatus?: (status: Status) => void,
-   *   onmessage?: (frame: Frame) => void}} hooks `onend`: it has ended, and not by `unsubscribe()`; the code is that of the
-   *   refusal, or `closed`, with the code and reason of the server's as its cause; hooks may also be set later */
+   * @param {{onopen?: (again: boolean) => void, onend?: (error: ChanxError) => void,
+   *   onstatus?: (status: Status) => void, onmessage?: (frame: Frame) => void}} hooks `onend`: it has ended, and not by
+   *   `unsubscribe()`; the error is the refusal, or `closed`, whose cause has code and reason; may also be set later */
   constructor(socket, name, hooks = {}) {
     super();
     const before = socket._topics.get(name);
-    if (before !== undefined && !before.#deaf) throw new Error(`this socket has the topic ${name} already: share its Topic`);
+    if (before !== undefined && before.status !== "closed") throw new Error(`share the Topic that ${name} has already`);
     this.#socket = socket;
     this.#name = name;
     this._keys = { topic: name };
     for (const hook of ["onopen", "onend", "onmessage", "onstatus"]) this[hook] = hooks[hook] ?? null;
     this.ready.catch(() => {}); // who does not wait for it is told by `onend`
     this.#deaf = before !== undefined;
-    before?.#left.then(() => { this.#deaf = false; });
+    before?.#left.then(() => { this.#deaf = this.#status === "closed"; });
     socket._topics.set(name, this);
-    if (socket.status === "open") this._opened();
-    else if (socket.status === "closed") queueMicrotask(() => this.#end(closed("the connection is closed")));
+    this._opened();
+    if (socket.status === "closed") queueMicrotask(() => this.#end(closed("the connection is closed")));
   }
 
   /** @returns {string} */ get name() { return this.#name; }
@@ -67,13 +69,13 @@ export class Topic extends Endpoint {
    * @returns {Promise<void>} when the server has left it, too, or the connection is lost */
   unsubscribe() {
     const told = this.#status === "open" || this.#status === "connecting";
-    if (told) this.#left = this.#control("unsubscribe").then(() => {}, () => {});
+    if (told && this.#socket._writable) this.#left = this.#control("unsubscribe").then(() => {}, () => {});
     this.#over(closed("the page has unsubscribed"));
     return this.#left ?? Promise.resolve();
   }
 
   async _opened() {
-    if (this.#status !== "waiting") return;
+    if (this.#status !== "waiting" || !this.#socket._writable) return;
     const { signal } = (this._gone = new AbortController());
     this.#become("connecting");
     try {

@@ -276,6 +276,7 @@ async def test_errors() -> None:
 def test_copy_script(tmp_path: Path) -> None:
     copy_script.collect(tmp_path)
     assert "export class Chanx" in (tmp_path / "chanx.js").read_text()
+    assert "export class Topic" in (tmp_path / "topics.js").read_text()
 
 
 async def test_errors_that_nobody_expected(caplog: pytest.LogCaptureFixture) -> None:

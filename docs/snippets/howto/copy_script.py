@@ -6,4 +6,5 @@ from chanx import static
 
 def collect(folder: Path) -> None:
     """For a build, or a web server that serves files by itself."""
-    shutil.copy(static.script, folder)
+    for script in static.scripts:  # chanx.js, and topics.js, which needs it beside itself
+        shutil.copy(script, folder)
