@@ -5,65 +5,16 @@ from __future__ import annotations
 import socket
 from collections.abc import Iterator
 from contextlib import ExitStack
-from typing import Any
 
 import pytest
-from playwright.sync_api import Browser, Page, WebError
+from playwright.sync_api import Browser, Page
 
-from tests.browser.conftest import PATIENCE, Server
+from tests.browser.conftest import Server
+from tests.browser.tools import blank, closed, run
 
 pytestmark = pytest.mark.browser
 
 APP = "tests.browser.app:app"
-
-# What each script below may use. `opened(options)` is a socket that is open; its hooks write to `socket.log`, and
-# `socket.until(kind, n)` waits for the n-th entry of a kind. `failure(promise)` is what a promise is rejected with.
-# `timers` are those under way.
-TOOLS = """async () => {
-    Object.assign(window, await import("/chanx/chanx.js"));
-    window.made = (options = {}, url = "/ws") => {
-        const log = [], waiters = new Set();
-        const note = (...entry) => { log.push(entry); for (const look of [...waiters]) look(); };
-        const hooks = {
-            onopen: (again) => note("open", again),
-            onclose: (event, again) => note("close", event.code, event.reason, again),
-            onstatus: (status) => note("status", status),
-            onmessage: (frame) => note("push", frame),
-        };
-        const socket = new Chanx(url, { random: () => 0, ...hooks, ...options });
-        socket.log = log;
-        socket.until = (kind, n = 1) => new Promise((resolve) => {
-            const look = () => {
-                const found = log.filter((entry) => entry[0] === kind);
-                if (found.length < n) return;
-                waiters.delete(look);
-                resolve(found[n - 1].slice(1));
-            };
-            waiters.add(look);
-            look();
-        });
-        return socket;
-    };
-    window.opened = async (options, url) => {
-        const socket = made(options, url);
-        await socket.until("open");
-        return socket;
-    };
-    window.failure = (promise) => promise.then(
-        (value) => `no error but ${JSON.stringify(value)}`,
-        ({ name, code, detail, errors }) => ({ name, code, detail, errors }),
-    );
-    window.gone = () => new DOMException("gone", "AbortError");
-    window.later = setTimeout;
-    window.timers = new Set();  // those under way
-    const clear = clearTimeout;
-    window.setTimeout = (call, ...rest) => {
-        const id = later((...values) => { timers.delete(id); call(...values); }, ...rest);
-        timers.add(id);
-        return id;
-    };
-    window.clearTimeout = (id) => { timers.delete(id); clear(id); };
-}"""
 
 
 @pytest.fixture(scope="module")
@@ -96,30 +47,6 @@ def page(tab: Page, server: Server) -> Iterator[Page]:
 @pytest.fixture
 def mortal_page(tab: Page, mortal: Server) -> Iterator[Page]:
     yield from blank(tab, mortal)
-
-
-def blank(tab: Page, server: Server) -> Iterator[Page]:
-    errors: list[str] = []
-
-    def note(error: WebError) -> None:
-        errors.append(str(error.error))
-
-    tab.context.on("weberror", note)
-    tab.goto(server.url)
-    tab.evaluate(TOOLS)
-    yield tab
-    tab.context.remove_listener("weberror", note)
-    assert errors == []
-
-
-def run(page: Page, script: str, value: Any = None) -> Any:
-    """What a function of the page's returns; one that waits for ever fails."""
-    limit = f"new Promise((_, fail) => later(fail, {PATIENCE}, new Error('it waits for ever')))"
-    return page.evaluate(f"async (value) => Promise.race([{limit}, ({script})(value)])", value)
-
-
-def closed(detail: str, code: str = "closed") -> dict[str, Any]:
-    return {"name": "ChanxError", "code": code, "detail": detail, "errors": []}
 
 
 # -- requests -----------------------------------------------------------------------------------------
