@@ -77,9 +77,10 @@ export class Topic extends Endpoint {
   async _opened() {
     if (this.#status !== "waiting" || !this.#socket._writable) return;
     const { signal } = (this._gone = new AbortController());
+    const answer = this.#control("subscribe");
     this.#become("connecting");
     try {
-      await this.#control("subscribe");
+      await answer;
     } catch (error) { return signal.aborted ? undefined : this.#end(error); }
     if (signal.aborted) return;
     this.#become("open");

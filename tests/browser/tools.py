@@ -9,9 +9,9 @@ from playwright.sync_api import Page, WebError
 
 from tests.browser.conftest import PATIENCE, Server
 
-# What each script of a test may use. `made(options)` is a socket, and `opened(options)` one that is open; `topic(socket,
-# name)` is a topic of one. Their hooks write to their `log`, and `until(kind, n)` waits for the n-th entry of a kind.
-# `failure(promise)` is what a promise is rejected with. `timers` are those under way.
+# What each script of a test may use. `made(options)` is a socket, and `opened(options)` one that is open;
+# `topic(socket, name)` is a topic of one. Their hooks write to their `log`, and `until(kind, n)` waits for the n-th
+# entry of a kind. `failure(promise)` is what a promise is rejected with. `timers` are those under way.
 TOOLS = """async () => {
     Object.assign(window, await import("/chanx/chanx.js"), await import("/chanx/topics.js"));
     window.logged = () => {
