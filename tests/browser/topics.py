@@ -3,6 +3,7 @@
 from collections.abc import AsyncIterator
 from typing import Annotated, Literal
 
+import anyio
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -83,6 +84,7 @@ async def flood(message: Flood, ctx: Context) -> None:
     begins[message.id].set()
     while True:
         await ctx.send(Said(text=message.id))
+        await anyio.lowlevel.checkpoint()
 
 
 room.on(Say)(single.say)
