@@ -246,7 +246,9 @@ def test_streams_and_uploads_are_those_of_the_socket(page: Page) -> None:
                 if (number === 2) break;
             }
             await socket.request({ action: "ended", id: "in a topic" });
-            const read = async () => { for await (const { number } of tea.stream({ action: "count", fail: 2 })) number; };
+            const read = async () => {
+                for await (const { number } of tea.stream({ action: "count", fail: 2 })) seen.push([number, "read"]);
+            };
             const error = await failure(read());
             async function* parts() {
                 for (let number = 1; number <= 100; number += 1) yield { action: "part", number };
@@ -262,7 +264,7 @@ def test_streams_and_uploads_are_those_of_the_socket(page: Page) -> None:
             return [seen, error, number, names, [...kinds]];
         }""",
     )
-    assert seen == [[1, "room:tea"], [2, "room:tea"]]
+    assert seen == [[1, "room:tea"], [2, "room:tea"], [1, "read"]]
     assert (error["code"], error["detail"]) == ("unauthorized", "no further")
     assert total == 5050
     assert held == ["AbortError", "timeout"]
