@@ -8,13 +8,13 @@ not. The services that it watches are made up, but they run.
 - `incidents.py`: the incidents, and who is where; in this process's memory
 - `visitors.py`: who is at the other end, and what they may
 - `service.py`, `logs.py`, `incident.py`: a channel for each kind of topic
-- `hub.py`: the channel that is served, which has the others as topics
+- `hub.py`: the channel that is served, which has the others as topics, and what measures
 - `static/`: the page; its connection is `chanx.js` with `topics.js`, which chanx serves
 
-An incident may also be followed alone, at `/incidents/1`: it is the same channel, and its members are in the same group.
+An incident may also be followed alone, at `/incidents/1`: it is the same channel, with the same members of the group.
 """
 
-from collections.abc import AsyncIterator
+from collections.abc import AsyncGenerator
 from contextlib import asynccontextmanager
 from pathlib import Path
 
@@ -26,9 +26,8 @@ from starlette.routing import Mount, Route, WebSocketRoute
 from starlette.staticfiles import StaticFiles
 
 from chanx import static
-from examples.dashboard.hub import hub
+from examples.dashboard.hub import hub, watch
 from examples.dashboard.incident import incident
-from examples.dashboard.service import watch
 
 __all__ = ["app", "hub", "incident"]
 
@@ -36,7 +35,7 @@ STATIC = Path(__file__).parent / "static"
 
 
 @asynccontextmanager
-async def lifespan(app: Starlette) -> AsyncIterator[None]:
+async def lifespan(app: Starlette) -> AsyncGenerator[None]:
     """The services run while the application does."""
     async with hub.lifespan(app), anyio.create_task_group() as tasks:
         tasks.start_soon(watch)

@@ -1,4 +1,4 @@
-"""The services, their measurements and their logs. They are made up, from one random number to the next, but they run."""
+"""The services, their measurements and their logs. Made up, from one random number to the next, but they run."""
 
 import random
 import time
@@ -63,17 +63,28 @@ class Service:
         self._chance = chance
         self._load = chance.uniform(20, 60)
         self._down = 0
+        for _ in range(KEPT_READINGS):
+            self._measure()
         self.log.write("info", "started")
-        self.tick()
 
     def tick(self) -> Reading:
         """Live for one moment more."""
-        chance = self._chance
         if self._down > 0:
             self._down -= 1
             if self._down == 0:
                 self._load = 15.0
                 self.log.write("info", "started")
+        reading = self._measure()
+        if reading.up:
+            self._write(reading)
+        return reading
+
+    def restart(self, by: str) -> None:
+        self._down = RESTART_TAKES
+        self.log.write("info", f"stopped by {by}, to be started again")
+
+    def _measure(self) -> Reading:
+        chance = self._chance
         self._load = min(100.0, max(5.0, self._load + chance.gauss(0, 6)))
         up = self._down == 0
         reading = Reading(
@@ -84,13 +95,7 @@ class Service:
             latency=round(8 + self._load**2 / 40 + chance.uniform(0, 10)) if up else 0,
         )
         self.readings.append(reading)
-        if up:
-            self._write(reading)
         return reading
-
-    def restart(self) -> None:
-        self._down = RESTART_TAKES
-        self.log.write("info", "stopped, to be started again")
 
     def _write(self, reading: Reading) -> None:
         page = self._chance.choice(("/", "/cart", "/search", "/account"))

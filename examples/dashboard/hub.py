@@ -2,6 +2,8 @@
 
 from collections.abc import AsyncIterator
 
+import anyio
+
 from chanx import Channel, Context, Depends
 from examples.dashboard.fleet import fleet
 from examples.dashboard.incident import incident, tell_incidents
@@ -16,6 +18,7 @@ hub = Channel("dashboard", title="Dashboard", refuse="close", overflow="coalesce
 hub.include(service, topic="service:{name}")
 hub.include(logs, topic="logs:{name}", dependencies=[Depends(only_on_call, scope="connection")])
 hub.include(incident, topic="incident:{pk}")
+
 
 @hub.on_connect
 async def stay(ctx: Context, visitor: Who) -> AsyncIterator[None]:
@@ -38,3 +41,24 @@ async def report(message: Report) -> Reported:
     opened = incidents.open(message.title)
     await tell_incidents()
     return Reported(pk=opened.pk)
+
+
+PAUSE = 1.0
+"""Seconds between two measurements."""
+
+
+async def watch() -> None:
+    """Measure for ever."""
+    while True:
+        await measure()
+        await anyio.sleep(PAUSE)
+
+
+async def measure() -> None:
+    """Take one measurement of each service, and push it to those who watch."""
+    readings = fleet.tick()
+    if hub.stats().topics == 0:
+        return
+    for one, reading in readings:
+        # By the key, a page that is slow gets the latest, not all that it has missed.
+        await service.broadcast(reading, group=one.group, key="reading")

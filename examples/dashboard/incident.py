@@ -48,7 +48,7 @@ async def say(message: Say, ctx: Context, here: Current, visitor: Who) -> None:
 
 
 @incident.on(Resolve)
-async def resolve(message: Resolve, here: Current, visitor: OnCall) -> None:
+async def resolve(_: Resolve, here: Current, visitor: OnCall) -> None:
     incidents.resolve(here.pk)
     await tell_incidents()
     await incident.emit(Resolved(by=visitor.name), group=here.group)

@@ -1,8 +1,6 @@
-"""`service:{name}`: the measurements of a service, pushed as they are taken."""
+"""`service:{name}`: the measurements of a service. The new ones are pushed by `hub.py`."""
 
 from typing import Annotated
-
-import anyio
 
 from chanx import Channel, Context, Depends, Path, Reject
 from examples.dashboard.fleet import Service, fleet
@@ -10,9 +8,6 @@ from examples.dashboard.messages import Confirm, Confirmed, Readings, Restart, R
 from examples.dashboard.visitors import OnCall
 
 service = Channel("service", title="Service")
-
-PAUSE = 1.0
-"""Seconds between two measurements."""
 
 
 async def current_service(name: Annotated[str, Path()]) -> Service:
@@ -24,20 +19,6 @@ async def current_service(name: Annotated[str, Path()]) -> Service:
 Current = Annotated[Service, Depends(current_service, scope="connection")]
 
 
-async def watch() -> None:
-    """Measure for ever."""
-    while True:
-        await measure()
-        await anyio.sleep(PAUSE)
-
-
-async def measure() -> None:
-    """Take one measurement of each service, and push it to those who watch."""
-    for one, reading in fleet.tick():
-        # By the key, a page that is slow gets the latest, not all that it has missed.
-        await service.broadcast(reading, group=one.group, key="reading")
-
-
 @service.on_connect
 async def begin(ctx: Context, service: Current) -> None:
     await ctx.join(service.group)
@@ -46,8 +27,8 @@ async def begin(ctx: Context, service: Current) -> None:
 
 # Nothing else waits for the visitor's answer: the other topics are handled beside this one.
 @service.on(Restart)
-async def restart(message: Restart, ctx: Context, service: Current, visitor: OnCall) -> Restarted:
+async def restart(_: Restart, ctx: Context, service: Current, visitor: OnCall) -> Restarted:
     answer = await ctx.ask(Confirm(text=f"Restart {service.name}?"), Confirmed)
     if answer.yes:
-        service.restart()
+        service.restart(visitor.name)
     return Restarted(yes=answer.yes)
