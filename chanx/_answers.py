@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 from starlette.exceptions import HTTPException
 
-from chanx import _dispatch
+from chanx import _dispatch, _frames
 from chanx.exceptions import AskFailed, ConnectionClosed
 
 if TYPE_CHECKING:
@@ -73,7 +73,7 @@ async def failed(connection: Connection, handler: Handler, error: Exception, ref
         elif frames is None:
             connection.report(handler.where, error)
     if frames is None:
-        frames = [_dispatch.error_frame(connection.plan, code, detail, None, ref)]
+        frames = [_frames.error_frame(connection.plan, code, detail, None, ref)]
     with contextlib.suppress(ConnectionClosed):
         for frame in frames:
             await connection.send_text(frame)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import contextlib
 from typing import TYPE_CHECKING
 
-from chanx import _answers, _dispatch
+from chanx import _answers, _dispatch, _frames
 from chanx._dispatch import Control
 from chanx.exceptions import ConnectionClosed
 from chanx.types import size_of
@@ -49,7 +49,7 @@ async def act(connection: Connection, control: Control, text: str) -> None:
             await connection.asks.answered(ref, text)
         else:
             problem = {"loc": ["ask"], "type": "ask", "msg": "no question has this id"}
-            frame = _dispatch.error_frame(connection.plan, "invalid_message", "the ask is invalid", [problem])
+            frame = _frames.error_frame(connection.plan, "invalid_message", "the ask is invalid", [problem])
             await _answers.refuse(connection, frame)
     elif control.action == "heartbeat":  # also one that was not asked for: it does no harm
         if connection.silence is not None:
@@ -58,7 +58,7 @@ async def act(connection: Connection, control: Control, text: str) -> None:
         if connection.ahead is not None and connection.ahead.remove(ref):
             detail = "cancelled by the client"
             with contextlib.suppress(ConnectionClosed):
-                await connection.send_text(_dispatch.error_frame(connection.plan, "cancelled", detail, None, ref))
+                await connection.send_text(_frames.error_frame(connection.plan, "cancelled", detail, None, ref))
         elif connection.runs is not None:
             await connection.runs.cancel(ref)
 
@@ -66,4 +66,4 @@ async def act(connection: Connection, control: Control, text: str) -> None:
 async def duplicate(connection: Connection, ref: str) -> None:
     """Refuse a frame whose `ref` is that of another one that has no answer yet."""
     detail = "another message with this ref has no answer yet"
-    await _answers.refuse(connection, _dispatch.error_frame(connection.plan, "duplicate_ref", detail, None, ref))
+    await _answers.refuse(connection, _frames.error_frame(connection.plan, "duplicate_ref", detail, None, ref))

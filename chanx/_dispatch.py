@@ -13,7 +13,9 @@ from typing import Any, NamedTuple, cast
 
 import msgspec
 
+from chanx._frames import control_frame, error_frame, topic_error, topic_invalid, with_ref
 from chanx._plan import Handler, Plan, Section
+from chanx._topics.pattern import MAX_TOPIC
 from chanx.codecs.protocol import Codec
 from chanx.exceptions import ChanxError, ConfigurationError
 from chanx.types import CONTROL_ACTIONS, RESERVED_KEYS, place
@@ -91,7 +93,7 @@ def read(plan: Plan, text: str) -> tuple[Handler, Any, str] | Control:
             return control
     section = plan.direct
     if section is None:
-        section = route(plan, seen.tag, ref)
+        section = route(plan, seen.tag, text, ref)
     message = validated(plan, section, text, ref)
     handler = section.handlers.get(message.__class__)
     if handler is None:  # a validator of the user's own has made something else
@@ -187,39 +189,8 @@ def explain(plan: Plan, section: Section, text: str, error: Exception, ref: str 
         except (msgspec.MsgspecError, ValueError, TypeError, RecursionError):
             tag = None
         if tag is not None and tag not in plan.known:
-            return _unknown(plan, tag, ref)
+            return _unknown(plan, tag, text, ref)
     return error_frame(plan, "invalid_message", detail, errors, ref)
-
-
-def error_frame(plan: Plan, code: str, detail: str, errors: list[dict[str, Any]] | None, ref: str = "") -> str:
-    """The error frame of DESIGN, "On the wire"."""
-    payload: dict[str, Any] = {"code": code, "detail": detail}
-    if errors:
-        payload["errors"] = errors
-    frame: dict[str, Any] = {plan.discriminator: "error", "payload": payload}
-    if ref:
-        frame["ref"] = msgspec.Raw(ref.encode())
-    try:
-        return _encode(frame).decode()
-    except (UnicodeError, TypeError):  # a finding holds half a surrogate pair, or a number that JSON has not
-        payload["detail"] = code
-        payload.pop("errors", None)
-        return _encode(frame).decode()
-
-
-def control_frame(plan: Plan, action: str, ref: str) -> str:
-    """`ack` or `complete`, with the ref it answers."""
-    return f'{{{_encode(plan.discriminator).decode()}:"{action}","ref":{ref}}}'
-
-
-def heartbeat(plan: Plan, number: int) -> str:
-    """The frame that asks a client for a sign of life; it is sent back as it is."""
-    return f'{{{_encode(plan.discriminator).decode()}:"heartbeat","ask":"h{number}"}}'
-
-
-def with_ref(text: str, ref: str) -> str:
-    """The same frame carrying a `ref`, spliced in front of the closing brace."""
-    return f'{text[:-1]},"ref":{ref}}}'
 
 
 def answer(plan: Plan, result: Any, ref: str) -> list[str]:
@@ -313,7 +284,7 @@ def ref_of(plan: Plan, raw: Any) -> str:
     return _encode(value).decode()
 
 
-def route(plan: Plan, raw: Any, ref: str) -> Section:
+def route(plan: Plan, raw: Any, text: str, ref: str) -> Section:
     """The section that a tag leads to.
 
     Raises:
@@ -326,20 +297,30 @@ def route(plan: Plan, raw: Any, ref: str) -> Section:
         raise BadFrame(error_frame(plan, "invalid_message", "the message has no tag", [problem], ref)) from None
     section = plan.routes.get(tag)
     if section is None:
-        raise BadFrame(_unknown(plan, tag, ref))
+        raise BadFrame(_unknown(plan, tag, text, ref))
     return section
 
 
-def _unknown(plan: Plan, tag: str, ref: str) -> str:
+def _unknown(plan: Plan, tag: str, text: str, ref: str) -> str:
     """The error frame for an unknown tag, written out: clients that are out of date send many of these."""
     if tag == "cancel" and plan.envelope:  # with a ref it would not have come here
         problem = {"loc": ["ref"], "type": "missing", "msg": "a cancel carries the ref of what it ends"}
         return error_frame(plan, "invalid_message", "a cancel needs a ref", [problem])
+    if tag in ("subscribe", "unsubscribe") and plan.envelope:  # of a topic that there is it would not have come here
+        return _no_topic(plan, text, ref)
     field = _encode(plan.discriminator).decode()
     msg = _encode(f"nothing here answers to {tag[:100]!r}").decode()
     errors = f'[{{"loc":[{field}],"type":"unknown_action","msg":{msg}}}]'
     payload = f'{{"code":"unknown_action","detail":"the action is unknown","errors":{errors}}}'
     return f'{{{field}:"error","payload":{payload},"ref":{ref}}}' if ref else f'{{{field}:"error","payload":{payload}}}'
+
+
+def _no_topic(plan: Plan, text: str, ref: str) -> str:
+    with contextlib.suppress(msgspec.MsgspecError, ValueError, TypeError):
+        topic = _string(_raw_object(text)["topic"]) if '"topic"' in text else ""
+        if 1 <= len(topic) <= MAX_TOPIC:
+            return topic_error(plan, "unknown_topic", "there is no such topic", topic, ref)
+    return topic_invalid(plan, ref)
 
 
 def _decode(section: Section, text: str) -> Any:

@@ -53,7 +53,7 @@ def read_answer(plan: Plan, section: Section | None, text: str, ask: str) -> Any
     """
     try:
         if section is None:
-            section = plan.direct or route(plan, plan.peek(text).tag, "")
+            section = plan.direct or route(plan, plan.peek(text).tag, text, "")
         return validated(plan, section, text)
     except BadFrame as bad:
         raise BadFrame(f'{bad.frame[:-1]},"ask":{ask}}}', bad.fault) from None

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 import anyio.lowlevel
 
-from chanx import _answers, _dispatch
+from chanx import _answers, _dispatch, _frames
 from chanx._answers import Stopped
 from chanx._chunks import Chunks
 
@@ -109,7 +109,7 @@ class Run:
         try:
             async for item in items:
                 frame = _dispatch.encode(plan, item)
-                await connection.send_text(_dispatch.with_ref(frame, ref) if ref else frame)
+                await connection.send_text(_frames.with_ref(frame, ref) if ref else frame)
                 count += 1
                 if not count % _FAIR:
                     await anyio.lowlevel.checkpoint()

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any
 import anyio
 from starlette.exceptions import HTTPException
 
-from chanx import _control, _dispatch
+from chanx import _control, _dispatch, _frames
 from chanx._ahead import EVENT, Received
 from chanx._answers import Stopped, failed, recovered, refuse
 from chanx._answers import answer as send_answer
@@ -255,7 +255,7 @@ async def _acceptable(connection: Connection, event: Received) -> bool:
     detail = "binary frames are not understood here; send text"
     connection.running = event
     connection.watch()
-    await refuse(connection, _dispatch.error_frame(connection.plan, "unsupported_frame", detail, None))
+    await refuse(connection, _frames.error_frame(connection.plan, "unsupported_frame", detail, None))
     connection.running = None
     return False
 

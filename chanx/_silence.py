@@ -14,7 +14,7 @@ import logging
 from collections.abc import Awaitable, Callable
 from typing import TYPE_CHECKING, Any
 
-from chanx import _dispatch
+from chanx import _frames
 from chanx._states import State
 from chanx.exceptions import ConnectionClosed
 
@@ -120,7 +120,7 @@ class Silence:
     async def _ask(self) -> None:
         connection = self._connection
         with contextlib.suppress(ConnectionClosed):
-            await connection.send_text(_dispatch.heartbeat(connection.plan, self._number))
+            await connection.send_text(_frames.heartbeat(connection.plan, self._number))
 
     def _timed_out(self) -> None:
         connection = self._connection

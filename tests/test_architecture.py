@@ -24,7 +24,7 @@ LINES: dict[int, tuple[str, ...]] = {
     1: ("params", "codecs/protocol", "groups/layer", "groups/members"),
     2: (
         *("_signature", "_values", "_inject", "_compile", "_dispatch", "_plan", "_questions", "_registered", "_source"),
-        *("_units", "_topics/frames", "_topics/pattern"),
+        *("_frames", "_units", "_topics/frames", "_topics/pattern"),
     ),
     3: (
         *("codecs", "groups", "connection", "context"),

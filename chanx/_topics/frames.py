@@ -1,4 +1,4 @@
-"""The frames of topics: what a client's frame says of one, and the texts that answer it. No I/O."""
+"""What a client's frame says of a topic. No I/O."""
 
 from __future__ import annotations
 
@@ -8,11 +8,11 @@ from typing import Any, NamedTuple
 
 import msgspec
 
-from chanx._dispatch import BadFrame, error_frame, ref_of
+from chanx._dispatch import BadFrame, ref_of
+from chanx._frames import topic_invalid
 from chanx._plan import Plan
 from chanx._topics.pattern import MAX_TOPIC
 
-_encode = msgspec.json.Encoder().encode
 _string = msgspec.json.Decoder(str).decode
 
 #: The reasons for which a topic's own hooks and dependencies refuse it, by HTTP status.
@@ -75,30 +75,8 @@ def _name(plan: Plan, raw: Any, ref: str) -> str:
     with contextlib.suppress(msgspec.MsgspecError, ValueError):
         topic = _string(raw)
     if topic is None or not 1 <= len(topic) <= MAX_TOPIC:
-        problem = {"loc": ["topic"], "type": "topic", "msg": f"a topic is a string of 1 to {MAX_TOPIC} characters"}
-        raise BadFrame(error_frame(plan, "invalid_message", "the topic is invalid", [problem], ref))
+        raise BadFrame(topic_invalid(plan, ref))
     return topic
-
-
-def envelope(topic: str) -> str:
-    """What stands in each frame of a topic, in place of the closing brace."""
-    return f',"version":1,"topic":{_encode(topic).decode()}}}'
-
-
-def control(plan: Plan, action: str, topic: str, ref: str = "", payload: Any = None) -> str:
-    """A frame that speaks of a subscription (COMPAT, "chanx 2.x")."""
-    field = _encode(plan.discriminator).decode()
-    text = f'{{{field}:"{action}","payload":{_encode(payload).decode()}{envelope(topic)}'
-    return f'{text[:-1]},"ref":{ref}}}' if ref else text
-
-
-def refused(plan: Plan, reason: str, detail: str, topic: str, ref: str = "") -> str:
-    """The error frame that answers a subscription, or a frame for a topic that there is not."""
-    payload = {"reason": reason, "detail": detail, "code": reason}
-    try:
-        return control(plan, "error", topic, ref, payload)
-    except UnicodeError:  # half a surrogate pair, as a part of a text that somebody cut
-        return control(plan, "error", topic, ref, {**payload, "detail": reason})
 
 
 def reason_of(status: int) -> str:

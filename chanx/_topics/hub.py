@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from chanx import _answers, _control
+from chanx import _answers, _control, _frames
 from chanx._ahead import Received
 from chanx._dispatch import BadFrame, Control
 from chanx._states import Beside, State
@@ -135,21 +135,23 @@ class Topics:
         hub = self._hub
         if hub.service.topic(topic) is not None:
             detail = "there is no subscription to this topic"
-            await self._tell(frames.refused(hub.plan, "not_subscribed", detail, topic, ref))
+            await self._tell(_frames.topic_error(hub.plan, "not_subscribed", detail, topic, ref))
         else:
-            await _answers.refuse(hub, frames.refused(hub.plan, "unknown_topic", "there is no such topic", topic, ref))
+            await _answers.refuse(
+                hub, _frames.topic_error(hub.plan, "unknown_topic", "there is no such topic", topic, ref)
+            )
 
     async def _subscribe(self, topic: str, ref: str, one: Subscription | None) -> None:
         hub = self._hub
         limits = hub.service.limits
         if one is not None:
             if one.state is State.OPEN:
-                await self._tell(frames.control(hub.plan, "subscribed", topic, ref))
+                await self._tell(_frames.topic_frame(hub.plan, "subscribed", topic, ref))
             elif len(one.refs) < limits.read_ahead:
                 one.refs.append(ref)
             else:
                 detail = "too many subscriptions to this topic wait for their answer"
-                await self._tell(frames.refused(hub.plan, "overloaded", detail, topic, ref))
+                await self._tell(_frames.topic_error(hub.plan, "overloaded", detail, topic, ref))
             return
         found = hub.service.topic(topic)
         if found is None:
@@ -157,7 +159,7 @@ class Topics:
             return
         if len(self._jobs) >= limits.topics:
             detail = f"a connection may have {limits.topics} topics; unsubscribe from one"
-            await self._tell(frames.refused(hub.plan, "overloaded", detail, topic, ref))
+            await self._tell(_frames.topic_error(hub.plan, "overloaded", detail, topic, ref))
             return
         service, values = found
         one = Subscription(hub, service, topic, values)
@@ -170,7 +172,7 @@ class Topics:
         self.forget(one)
         one.lost(_UNSUBSCRIBED)
         one.tell_unanswered()
-        await self._tell(frames.control(self._hub.plan, "unsubscribed", one.name, ref))
+        await self._tell(_frames.topic_frame(self._hub.plan, "unsubscribed", one.name, ref))
 
     async def _tell(self, text: str) -> None:
         with contextlib.suppress(ConnectionClosed):

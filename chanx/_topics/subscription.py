@@ -14,6 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
+from chanx import _frames
 from chanx._ahead import ReadAhead, Received
 from chanx._asks import Asks
 from chanx._control import sift, streams
@@ -102,7 +103,7 @@ class Subscription(Connection):
             "extensions": {**(hub.scope.get("extensions") or {}), "websocket.http.response": {}},
         }
         super().__init__(service, scope, _connect, None)
-        self.outbox = self.topic_outbox = TopicOutbox(self, frames.envelope(topic))
+        self.outbox = self.topic_outbox = TopicOutbox(self, _frames.topic_envelope(topic))
         self.queue_frames()
 
     def queue_frames(self) -> TopicFrames:
@@ -149,17 +150,17 @@ class Subscription(Connection):
     async def tell_subscribed(self) -> None:
         """Answer the `subscribe` frames that have no answer yet."""
         while self.refs:
-            await self.hub.send_text(frames.control(self.plan, "subscribed", self.name, self.refs.pop(0)))
+            await self.hub.send_text(_frames.topic_frame(self.plan, "subscribed", self.name, self.refs.pop(0)))
 
     async def tell_refused(self, status: int, detail: str) -> None:
         """Answer them with a refusal, and with another one what the client has sent in good hope."""
         self.hub.topics.forget(self)
         asked, self.refs = self.refs, []
         for ref in asked:
-            await self.hub.send_text(frames.refused(self.plan, frames.reason_of(status), detail, self.name, ref))
+            await self.hub.send_text(_frames.topic_error(self.plan, frames.reason_of(status), detail, self.name, ref))
         for ref in self.queue_frames().refs():
             await self.hub.send_text(
-                frames.refused(self.plan, "not_subscribed", "the subscription was refused", self.name, ref)
+                _frames.topic_error(self.plan, "not_subscribed", "the subscription was refused", self.name, ref)
             )
 
     def tell_unanswered(self) -> None:
@@ -173,7 +174,7 @@ class Subscription(Connection):
         for ref in (*asked, *dict.fromkeys((self.ref, *runs, *self.queue_frames().refs()))):
             streams = ref in runs and runs[ref].handler.streams
             if ref and not self.topic_outbox.writes(ref, streams=streams):
-                text = frames.refused(self.plan, "not_subscribed", detail, self.name, ref)
+                text = _frames.topic_error(self.plan, "not_subscribed", detail, self.name, ref)
                 out.add(text, size_of(text))
         out.start()
 
@@ -184,7 +185,7 @@ class Subscription(Connection):
         out = self.hub.outbox
         if not out.closed:
             payload = {"code": code, "reason": reason}
-            text = frames.control(self.plan, "unsubscribed", self.name, "", payload)
+            text = _frames.topic_frame(self.plan, "unsubscribed", self.name, "", payload)
             out.add(text, size_of(text))
             out.start()
 
