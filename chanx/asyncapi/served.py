@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Mapping
 
 import msgspec
 
 from chanx.router import Channel
+
+_PARAMETER = re.compile(r"{([^{}:]+)(?::([^{}]*))?}")
 
 
 class Served(msgspec.Struct, frozen=True, eq=False):
@@ -24,3 +27,8 @@ class Served(msgspec.Struct, frozen=True, eq=False):
     channel: Channel
     parameters: Mapping[str, str | None] = {}
     host: str | None = None
+
+
+def split(address: str) -> tuple[str, dict[str, str | None]]:
+    """An address without the convertors of its parameters, and these: `"/rooms/{room:int}"`, as Starlette writes it."""
+    return _PARAMETER.sub(r"{\1}", address), {name: kind or None for name, kind in _PARAMETER.findall(address)}

@@ -1,0 +1,202 @@
+"""Messages as they travel: a class's own schema with its tag on the wire, and what the envelope puts beside it."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Callable
+from typing import Any, Literal
+
+import msgspec
+
+from chanx.asyncapi.draft7 import Schema, fits, is_object
+from chanx.asyncapi.naming import Definition, slug
+from chanx.asyncapi.schemas import Mode, Schemas
+
+#: Whether a frame carries the client's correlation id.
+Ref = Literal["never", "may", "must"]
+
+#: The id of the definition of a `ref`.
+REF = "chanx:ref"
+
+_REF = Definition(
+    {
+        "title": "Ref",
+        "description": "The client's correlation id. The final answer to a frame that has one carries it too.",
+        "anyOf": [{"type": "string", "minLength": 1, "maxLength": 64}, {"type": "integer"}],
+    },
+    "ref",
+    "chanx",
+)
+
+_CODES = (
+    *("malformed_json", "invalid_message", "unknown_action", "unsupported_frame", "unauthorized", "duplicate_ref"),
+    *("cancelled", "timeout", "rate_limited", "overloaded", "unknown_topic", "not_subscribed", "internal_error"),
+)
+
+_FINDING: Schema = {
+    "type": "object",
+    "properties": {
+        "loc": {"type": "array", "items": {"anyOf": [{"type": "string"}, {"type": "integer"}]}},
+        "type": {"type": "string"},
+        "msg": {"type": "string"},
+    },
+    "required": ["loc", "type", "msg"],
+}
+
+_ERROR: Schema = {
+    "type": "object",
+    "properties": {
+        "code": {"type": "string", "description": f"One of {', '.join(_CODES)}, or the application's own."},
+        "detail": {"type": "string", "description": "For people."},
+        "errors": {"type": "array", "items": _FINDING, "description": "What is wrong with a message, and where."},
+    },
+    "required": ["code", "detail"],
+}
+
+#: What the frames of the envelope are for, and their payload.
+_CONTROL: dict[str, tuple[str, Schema | None]] = {
+    "ack": ("The final answer to a message that has no other.", None),
+    "complete": ("The end of several messages with one `ref`.", None),
+    "error": ("What is wrong with a message, or why it has no other answer.", _ERROR),
+    "cancel": ("The client wants no answer to the message with this `ref` any more.", None),
+    "heartbeat": ("The server asks for a sign of life; the client sends the same frame back.", None),
+    "subscribe": ("Open a topic on this connection.", None),
+    "subscribed": ("The topic is open.", {"type": "null"}),
+    "unsubscribe": ("Close a topic.", None),
+    "unsubscribed": (
+        "The topic is closed: at the client's wish, or with the code and reason for which the server closed it.",
+        {
+            "type": ["object", "null"],
+            "properties": {"code": {"type": "integer"}, "reason": {"type": "string"}},
+            "required": ["code", "reason"],
+        },
+    ),
+}
+
+
+class Topic(msgspec.Struct, frozen=True):
+    """The topic that frames belong to, as its pattern: `discussion:{pk}`."""
+
+    pattern: str
+
+    @property
+    def slug(self) -> str:
+        """The pattern as part of a name."""
+        return slug(self.pattern)
+
+    @property
+    def schema(self) -> Schema:
+        """What the key `topic` holds."""
+        if "{" not in self.pattern:
+            return {"type": "string", "const": self.pattern}
+        text = re.sub(r"([\\^$.*+?()\[\]|/])", r"\\\1", self.pattern)  # as ECMA-262 wants it, and not more
+        return {"type": "string", "pattern": f"^{re.sub(r'{[^{}]*}', '[^:]+', text)}$"}
+
+    @property
+    def example(self) -> str:
+        """A topic that matches."""
+        return re.sub(r"{[^{}]*}", "1", self.pattern)
+
+
+class Frame(msgspec.Struct, frozen=True):
+    """One kind of message on the wire.
+
+    Attributes:
+        cls: the class; or the action of a frame of the envelope.
+        tags: what stands in the discriminator.
+        prefix: of a channel that is included with one.
+    """
+
+    cls: Any
+    mode: Mode
+    discriminator: str
+    tags: tuple[str, ...]
+    ref: Ref
+    prefix: str = ""
+    topic: Topic | None = None
+
+    @property
+    def tag(self) -> str | None:
+        """The tag, where there is only one."""
+        return self.tags[0] if len(self.tags) == 1 else None
+
+    def definition(self, schemas: Schemas) -> Definition:
+        """The definition of what travels."""
+        control = isinstance(self.cls, str)
+        own = _control(self.cls) if control else schemas.message(self.cls, self.mode)
+        base = f"{self.topic.slug}.{own.base}" if self.topic else own.base
+        prefix = self.prefix and f"{slug(self.prefix)}."
+        return Definition(
+            schema=self._framed(own.schema),
+            base=f"{prefix}{base}",
+            module=own.module,
+            mode=own.mode,
+            frame=not control,
+            marks=("NoRef",) if self.ref == "never" else (),
+        )
+
+    def _framed(self, own: Schema) -> Schema:
+        tag: Schema = {"type": "string", "const": self.tag} if self.tag else {"type": "string", "enum": [*self.tags]}
+        fields: dict[str, Any] = dict(own.get("properties", {}))
+        told = fields.get(self.discriminator)
+        if told is None and own.get("type", "object") != "object":
+            return own  # a model that writes itself in a way of its own
+        if told is not None and "description" in told:
+            tag["description"] = told["description"]
+        fields = {self.discriminator: tag, **{key: one for key, one in fields.items() if key != self.discriminator}}
+        needed = [self.discriminator, *(one for one in own.get("required", ()) if one != self.discriminator)]
+        if self.topic is not None:
+            fields["topic"] = self.topic.schema
+            needed.append("topic")
+            if self.mode == "serialization":
+                fields["version"] = {"type": "integer", "const": 1}
+                needed.append("version")
+        if self.ref != "never":
+            fields["ref"] = {"$ref": REF}
+            needed += ["ref"] if self.ref == "must" else []
+        return {**own, "type": "object", "properties": fields, "required": needed}
+
+    def examples(self, schema: Schema, resolve: Callable[[str], Schema]) -> list[Any]:
+        """Messages that a schema made here gives for examples, or those of its fields put together."""
+        fields: dict[str, Schema] = schema.get("properties", {})
+        around: dict[str, Any] = {self.discriminator: self.tags[0]}
+        if self.topic is not None:
+            around["topic"] = self.topic.example
+        around.update({"version": 1} if "version" in schema.get("required", ()) else {})
+        around.update({"ref": "1"} if self.ref == "must" else {})
+        given = [one for one in schema.get("examples", ()) if is_object(one)]
+        if not given and any("examples" in field for field in fields.values()):
+            told = [(key, _example(field)) for key, field in fields.items() if key not in around]
+            given = [{key: value[0] for key, value in told if value}]
+        made = [{**around, **self._own(one)} for one in given]
+        return [one for one in made if fits(one, schema, resolve)]
+
+    def _own(self, example: dict[str, Any]) -> dict[str, Any]:
+        """An example's values; a tag without the prefix gets it."""
+        tag = example.get(self.discriminator)
+        if isinstance(tag, str) and f"{self.prefix}{tag}" in self.tags:
+            return {**example, self.discriminator: f"{self.prefix}{tag}"}
+        return {key: value for key, value in example.items() if key != self.discriminator or tag in self.tags}
+
+
+def ref_definition() -> Definition:
+    """What a `ref` is."""
+    return _REF
+
+
+def _example(field: Schema) -> list[Any]:
+    """An example of a field, or nothing."""
+    if field.get("examples"):
+        return [field["examples"][0]]
+    return [field[key] for key in ("const",) if key in field]
+
+
+def _control(action: str) -> Definition:
+    """A frame of the envelope, as if it were a class."""
+    told, payload = _CONTROL[action]
+    schema: Schema = {"title": action, "description": told, "type": "object", "properties": {}}
+    if payload is not None:
+        schema = {**schema, "properties": {"payload": payload}, "required": ["payload"]}
+    if action == "heartbeat":
+        schema = {**schema, "properties": {"ask": {"type": "string"}}, "required": ["ask"]}
+    return Definition(schema, action, "chanx")

@@ -1,0 +1,193 @@
+"""What a document tells of each served channel, read off its plan: one section for the channel, one for each topic.
+
+Nothing has a name yet: that takes all sections together.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from typing import Any
+
+import msgspec
+
+from chanx._inject import Value
+from chanx._plan import Operation, Plan
+from chanx._service import Service
+from chanx.asyncapi.frames import Frame, Ref, Topic
+from chanx.asyncapi.naming import choose, legal, slug
+from chanx.asyncapi.schemas import Mode
+from chanx.asyncapi.served import Served, split
+
+#: The name of a channel that was not given one.
+_UNNAMED = "channel"
+
+
+class Action(msgspec.Struct, frozen=True, eq=False):
+    """One operation of the document.
+
+    Attributes:
+        name: of the function, or the action of a frame of the envelope.
+        messages: what the client sends; of a `send` operation what it gets.
+        reply: what it may get for that.
+        final: the tags of what may be the final answer to a `ref`.
+        told: what the plan keeps of the function; None for frames of the envelope.
+    """
+
+    name: str
+    action: str
+    messages: tuple[Frame, ...]
+    reply: tuple[Frame, ...] = ()
+    chunks: tuple[Frame, ...] = ()
+    final: tuple[str, ...] = ()
+    prefix: str = ""
+    told: Operation | None = None
+
+
+class Section(msgspec.Struct, frozen=True, eq=False):
+    """One channel of the document.
+
+    Attributes:
+        actions: its operations.
+        extra: messages that belong to no operation: frames of the envelope.
+        values: what the handshake, or the topic's name, is asked for.
+        required: those without which a connection is refused.
+    """
+
+    served: Served
+    service: Service
+    plan: Plan
+    title: str | None
+    description: str | None
+    topic: Topic | None
+    actions: tuple[Action, ...]
+    extra: tuple[Frame, ...]
+    values: tuple[Value, ...]
+    required: frozenset[Value]
+
+    def frames(self) -> dict[Frame, None]:
+        """All messages, in the order of their operations."""
+        told = (frame for one in self.actions for frame in (*one.messages, *one.chunks, *one.reply))
+        return dict.fromkeys((*told, *self.extra))
+
+
+def sections(served: Sequence[Served]) -> dict[str, Section]:
+    """The sections of some served channels, by the key of each."""
+    found: list[tuple[list[str], Section]] = []
+    plans = [(one, one.channel._compiled("its AsyncAPI document")) for one in served]  # pyright: ignore[reportPrivateUsage]
+    answered = {cls for _, service in plans for plan in _plans(service.plan) for cls in _correlated(plan)}
+    for one, service in plans:
+        channel, path = one.channel, slug(split(one.address)[0]) if one.address.strip("/") else "root"
+        own = [path] if channel.name == _UNNAMED else [legal(channel.name), f"{legal(channel.name)}_{path}"]
+        if one.address == "" and channel.name == _UNNAMED:
+            own = [_UNNAMED]
+        hub = _Reader(service.plan, answered, None)
+        found.append((own, hub.section(one, service, channel.title, channel.description)))
+        for topic in getattr(service.plan, "topics", ()):
+            pattern = Topic(str(topic.pattern.text))
+            reader = _Reader(topic.plan, answered, pattern)
+            title, description = getattr(topic, "title", None), getattr(topic, "description", None)
+            keys = [f"{key}.{pattern.slug}" for key in own]
+            found.append((keys, reader.section(one, service, title, description)))
+    chosen = choose({index: ladder for index, (ladder, _) in enumerate(found)}, set())
+    return {chosen[index]: section for index, (_, section) in enumerate(found)}
+
+
+def _plans(plan: Plan) -> Iterable[Plan]:
+    return plan, *(topic.plan for topic in getattr(plan, "topics", ()))
+
+
+def _correlated(plan: Plan) -> Iterable[Any]:
+    """The classes of messages that may carry a `ref` when they are sent."""
+    for one in plan.operations:
+        if one.kind != "event":
+            yield from one.returns
+        yield from () if one.kind == "event" else one.inputs
+
+
+class _Reader(msgspec.Struct, frozen=True, eq=False):
+    """Reads one plan."""
+
+    plan: Plan
+    answered: set[Any]
+    topic: Topic | None
+
+    def section(self, served: Served, service: Service, title: str | None, description: str | None) -> Section:
+        told_last = sorted(self.plan.operations, key=lambda told: told.kind == "on_error")
+        actions = [one for told in told_last if (one := self.action(told)) is not None]
+        if self.topic is not None:
+            error = self.control("error")
+            for name, done in (("subscribe", "subscribed"), ("unsubscribe", "unsubscribed")):
+                asks, reply = self.control(name, "validation"), (self.control(done), error)
+                actions.append(Action(name, "receive", (asks,), reply, final=(done, "error")))
+            actions.append(Action("unsubscribed", "send", (self.control("unsubscribed"),)))
+        eager = frozenset(one for one in self.plan.values if one.slot in self.plan.eager)
+        return Section(
+            served=served,
+            service=service,
+            plan=self.plan,
+            title=title,
+            description=description,
+            topic=self.topic,
+            actions=tuple(actions),
+            extra=tuple(self.extra(service)),
+            values=self.plan.values,
+            required=eager,
+        )
+
+    def action(self, told: Operation) -> Action | None:
+        """The operation of a function; None where nobody would see it from outside."""
+        ref: Ref = "must" if told.chunks else "may"
+        sent = tuple(self.frame(cls, "serialization", "may") for cls in dict.fromkeys((*told.returns, *told.outputs)))
+        if told.kind != "on":
+            return Action(told.name, "send", sent, told=told) if sent else None
+        inputs = tuple(self.frame(cls, "validation", ref, told.prefix) for cls in told.inputs)
+        chunks = tuple(self.frame(cls, "validation", "must", told.prefix) for cls in told.chunks)
+        final: list[str] = []
+        if self.plan.envelope:
+            many = told.streams or told.several
+            if not told.streams:
+                listed = told.several and not told.silent
+                final += [] if listed else [tag for cls in told.returns for tag in self.tags(cls)]
+            final += (["ack"] if told.silent else []) + (["complete"] if many else []) + ["error"]
+            if many and sent:
+                sent = (*sent, self.control("complete"))
+        return Action(told.name, "receive", inputs, sent, chunks, tuple(dict.fromkeys(final)), told.prefix, told)
+
+    def extra(self, service: Service) -> Iterable[Frame]:
+        """The frames of the envelope that may come."""
+        handlers = [one for one in self.plan.operations if one.kind == "on"]
+        yield self.control("error")
+        if not self.plan.envelope:
+            return
+        if any(one.silent for one in handlers):
+            yield self.control("ack")
+        if any(one.streams or one.several for one in handlers):
+            yield self.control("complete")
+        if any(one.chunks for one in handlers):
+            yield self.control("complete", "validation")
+        if any(one.cancellable for one in handlers):
+            yield self.control("cancel", "validation")
+        if service.limits.heartbeat is not None and self.topic is None:
+            yield self.control("heartbeat")
+
+    def frame(self, cls: Any, mode: Mode, ref: Ref, prefix: str = "") -> Frame:
+        carries = self.plan.envelope and (mode == "validation" or cls in self.answered)
+        return Frame(
+            cls=cls,
+            mode=mode,
+            discriminator=self.plan.discriminator,
+            tags=tuple(prefix + tag for tag in self.tags(cls)),
+            ref=ref if carries else "never",
+            prefix=prefix,
+            topic=self.topic,
+        )
+
+    def control(self, action: str, mode: Mode = "serialization") -> Frame:
+        ref: Ref = "must" if action in ("ack", "complete", "cancel") else "may"
+        if action == "heartbeat" or not self.plan.envelope:
+            ref = "never"
+        return Frame(action, mode, self.plan.discriminator, (action,), ref, topic=self.topic)
+
+    def tags(self, cls: Any) -> tuple[str, ...]:
+        codec = next(codec for codec in self.plan.codecs if codec.owns(cls))
+        return codec.tags(cls, self.plan.discriminator)
