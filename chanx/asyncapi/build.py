@@ -84,7 +84,7 @@ class _Builder:
         frames = list(dict.fromkeys(frame for section in found.values() for frame in section.frames()))
         self.schemas = Schemas(
             [(frame.cls, frame.mode) for frame in frames if not isinstance(frame.cls, str)],
-            [(value, value.annotation) for section in found.values() for value in section.values],
+            {value: value.annotation for section in found.values() for value in section.values},
         )
         self.ids: dict[Frame, str] = {frame: f"frame:{index}" for index, frame in enumerate(frames)}
         definitions = self.schemas.definitions
@@ -173,7 +173,7 @@ class _Builder:
 
     def channel(self, section: Section) -> dict[str, Any]:
         address, _ = split(section.served.address)
-        envelope = section.plan.envelope
+        envelope = section.plan.envelope and section.topic is None
         messages = {self.names[self.ids[frame]]: None for frame in section.frames()}
         host = section.served.host
         on = [name for name, server in self.servers.items() if host and server["host"].partition(":")[0] == host]
@@ -199,11 +199,11 @@ class _Builder:
             }
             if topic
             else None,
-            "x-subprotocols": list(section.service.subprotocols),
+            "x-subprotocols": list(section.service.subprotocols) if topic is None else None,
             "x-discriminator": section.plan.discriminator,
             "x-reserved-keys": sorted(RESERVED_KEYS) if envelope else None,
             "x-reserved-actions": sorted(CONTROL_ACTIONS) if envelope else None,
-            "x-close-codes": handshake.close_codes(section),
+            "x-close-codes": handshake.close_codes(section) if topic is None else None,
         }
         return {"address": address or None, **_told(told)}
 

@@ -7,7 +7,7 @@ not by their names; msgspec's are made one class at a time.
 from __future__ import annotations
 
 import re
-from collections.abc import Hashable, Iterable, Iterator
+from collections.abc import Hashable, Iterable, Iterator, Mapping
 from enum import Enum
 from typing import Any, Literal
 
@@ -66,14 +66,14 @@ class Schemas:
         roots: the schema of each class and annotation that was asked for.
     """
 
-    def __init__(self, classes: Iterable[tuple[Any, Mode]], annotations: Iterable[tuple[Hashable, Any]]) -> None:
+    def __init__(self, classes: Iterable[tuple[Any, Mode]], annotations: Mapping[Any, Any]) -> None:
         self.definitions: dict[str, Definition] = {}
         self.roots: dict[Hashable, Schema] = {}
         wanted = list(dict.fromkeys(classes))
         adapters: list[tuple[Hashable, Mode, TypeAdapter[Any]]] = [
             ((cls, mode), mode, TypeAdapter(cls)) for cls, mode in wanted if _is_model(cls)
         ]
-        for key, annotation in annotations:
+        for key, annotation in annotations.items():
             adapters.append((key, "validation", TypeAdapter(annotation)))
         self._pydantic(adapters)
         for cls, mode in wanted:

@@ -80,20 +80,19 @@ def sections(served: Sequence[Served]) -> dict[str, Section]:
         own = [path] if channel.name == _UNNAMED else [legal(channel.name), f"{legal(channel.name)}_{path}"]
         if one.address == "" and channel.name == _UNNAMED:
             own = [_UNNAMED]
-        hub = _Reader(service.plan, answered, None)
+        hub = _Reader(service.plan, answered, None, service.plan)
         found.append((own, hub.section(one, service, channel.title, channel.description)))
-        for topic in getattr(service.plan, "topics", ()):
-            pattern = Topic(str(topic.pattern.text))
-            reader = _Reader(topic.plan, answered, pattern)
-            title, description = getattr(topic, "title", None), getattr(topic, "description", None)
+        for topic in service.plan.topics:
+            pattern = Topic(topic.pattern.text)
+            reader = _Reader(topic.plan, answered, pattern, service.plan)
             keys = [f"{key}.{pattern.slug}" for key in own]
-            found.append((keys, reader.section(one, service, title, description)))
+            found.append((keys, reader.section(one, service, topic.title, topic.description)))
     chosen = choose({index: ladder for index, (ladder, _) in enumerate(found)}, set())
     return {chosen[index]: section for index, (_, section) in enumerate(found)}
 
 
 def _plans(plan: Plan) -> Iterable[Plan]:
-    return plan, *(topic.plan for topic in getattr(plan, "topics", ()))
+    return plan, *(topic.plan for topic in plan.topics)
 
 
 def _correlated(plan: Plan) -> Iterable[Any]:
@@ -105,11 +104,12 @@ def _correlated(plan: Plan) -> Iterable[Any]:
 
 
 class _Reader(msgspec.Struct, frozen=True, eq=False):
-    """Reads one plan."""
+    """Reads one plan; `hub` is that of the connection."""
 
     plan: Plan
     answered: set[Any]
     topic: Topic | None
+    hub: Plan
 
     def section(self, served: Served, service: Service, title: str | None, description: str | None) -> Section:
         told_last = sorted(self.plan.operations, key=lambda told: told.kind == "on_error")
@@ -120,7 +120,7 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
                 asks, reply = self.control(name, "validation"), (self.control(done), error)
                 actions.append(Action(name, "receive", (asks,), reply, final=(done, "error")))
             actions.append(Action("unsubscribed", "send", (self.control("unsubscribed"),)))
-        eager = frozenset(one for one in self.plan.values if one.slot in self.plan.eager)
+        eager = frozenset(one for one in self.hub.values if one.slot in self.hub.eager)
         return Section(
             served=served,
             service=service,
@@ -130,7 +130,7 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
             topic=self.topic,
             actions=tuple(actions),
             extra=tuple(self.extra(service)),
-            values=self.plan.values,
+            values=self.plan.values if self.topic is None else (*self.plan.values, *self.hub.values),
             required=eager,
         )
 
