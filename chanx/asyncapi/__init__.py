@@ -4,5 +4,6 @@ from chanx.asyncapi.build import Documented, document
 from chanx.asyncapi.options import DocumentOptions, Servers
 from chanx.asyncapi.served import Served
 from chanx.asyncapi.text import to_json, to_yaml
+from chanx.asyncapi.walk import walk
 
-__all__ = ["DocumentOptions", "Documented", "Served", "Servers", "document", "to_json", "to_yaml"]
+__all__ = ["DocumentOptions", "Documented", "Served", "Servers", "document", "to_json", "to_yaml", "walk"]

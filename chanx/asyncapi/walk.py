@@ -1,0 +1,280 @@
+"""Finds the channels that an application serves, by looking at its routes; nothing of the application is called."""
+
+from __future__ import annotations
+
+import inspect
+from collections.abc import Iterable
+from functools import partial
+from types import FunctionType, MethodType
+from typing import Any
+
+import msgspec
+from starlette.applications import Starlette
+from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute, compile_path
+
+from chanx.asyncapi.paths import (
+    Param,
+    Parts,
+    after,
+    from_django,
+    from_starlette,
+    sample,
+    template,
+    under_mount,
+)
+from chanx.asyncapi.patterns import from_regex
+from chanx.asyncapi.served import Served
+from chanx.exceptions import ConfigurationError
+from chanx.router import Channel
+from chanx.types import place
+
+# Where middleware and dispatchers keep what they wrap. The first of them that leads to a channel counts, so that a
+# middleware that knows some channel besides, say to emit to it, is not taken for a dispatcher.
+_INNER = ("app", "inner", "application", "_app", "asgi_app", "application_mapping", "routes", "mounts", "router")
+# Deeper than any application; shallower than Python's recursion.
+_DEEPEST = 100
+
+
+def walk(app: Any) -> list[Served]:
+    """The channels that an application serves, each at its address, in the order of the routes.
+
+    Looked through are Starlette's and FastAPI's applications, routers and routes, Django's URL patterns, the routers
+    of Django Channels, middleware that keeps what it wraps in an attribute, `functools.partial`, and dispatchers that
+    keep their applications in a mapping. What an application decides in a function cannot be seen, and is left out.
+    A channel that is the application itself answers every path: its address is `/`.
+    """
+    served: list[Served] = []
+    seen: set[tuple[str, str | None, Channel]] = set()
+    for one in _Walk().app(app):
+        address, parameters = template(after(("/",), one.parts))
+        if (key := (address, one.host, one.channel)) not in seen:
+            seen.add(key)
+            served.append(Served(address, one.channel, parameters, one.host))
+    return served
+
+
+def served_by(app: Any) -> list[Served]:
+    """Like `walk`, where there must be something.
+
+    Raises:
+        ConfigurationError: no channel was found.
+    """
+    if served := walk(app):
+        return served
+    what = place(app) if inspect.isroutine(app) else f"{type(app).__module__}.{type(app).__qualname__}"
+    raise ConfigurationError(
+        f"no channel was found in {what}. Routes, mounts, and middleware that keeps what it wraps in an attribute are "
+        'looked through; what a function decides cannot be seen. Give the channels by address: {"/chat": chat}'
+    )
+
+
+class _Found(msgspec.Struct, frozen=True, eq=False):
+    """A channel, and where it is below the place that is looked at."""
+
+    channel: Channel
+    parts: Parts = ()
+    host: str | None = None
+
+    def at(self, parts: Parts) -> _Found:
+        return _Found(self.channel, parts, self.host)
+
+
+class _Walk:
+    """One look through an application."""
+
+    def __init__(self) -> None:
+        self.open: set[int] = set()  # what is being looked into, by identity: applications may contain themselves
+        self.cuts = 0  # how often that ended the look
+        self.empty: set[int] = set()  # where nothing is, whatever way led there
+
+    def app(self, app: Any) -> list[_Found]:
+        """What an ASGI application serves."""
+        if isinstance(app, Channel):
+            return [_Found(app)]
+        if id(app) in self.empty:
+            return []
+        if id(app) in self.open or len(self.open) >= _DEEPEST:
+            self.cuts += 1
+            return []
+        self.open.add(id(app))
+        cuts = self.cuts
+        found = self.inside(app)
+        self.open.remove(id(app))
+        if not found and cuts == self.cuts:
+            self.empty.add(id(app))
+        return found
+
+    def inside(self, app: Any) -> list[_Found]:
+        if isinstance(app, Starlette):
+            return self.app(app.router)
+        if isinstance(app, Router):
+            return self.router(app)
+        if isinstance(app, BaseRoute):
+            return self.routes([app])
+        if isinstance(app, partial):
+            return self.first([app.func, *app.args, *app.keywords.values()])
+        if isinstance(app, MethodType):
+            # Of a channel only the entry: `self.notify = chat.emit` serves nothing.
+            bound: Any = app.__self__
+            return self.app(bound) if not isinstance(bound, Channel) or app.__name__ == "__call__" else []
+        if isinstance(app, FunctionType):
+            return self.app(getattr(app, "__wrapped__", None))
+        # An object that may be called as an application: a class of somebody's own.
+        kind: type[Any] = type(app)
+        return self.members(app) if inspect.isfunction(inspect.getattr_static(kind, "__call__", None)) else []
+
+    def members(self, app: Any) -> list[_Found]:
+        """What is in the attributes of an object of an unknown class."""
+        attributes = _attributes(app)
+        if found := self.first(attributes[name] for name in _INNER if name in attributes):
+            return found
+        return [one for name, value in attributes.items() if name not in _INNER for one in self.value(value)]
+
+    def first(self, values: Iterable[Any]) -> list[_Found]:
+        """What is in the first of these that leads to a channel."""
+        for value in values:
+            if found := self.value(value):
+                return found
+        return []
+
+    def value(self, value: Any) -> list[_Found]:
+        if issubclass(type(value), dict):
+            return self.mapping(value)
+        return self.routes(value) if issubclass(type(value), (list, tuple)) else self.app(value)
+
+    def mapping(self, apps: dict[Any, Any]) -> list[_Found]:
+        """Applications by protocol, or by the beginning of the path."""
+        if "websocket" in apps:
+            return self.app(apps["websocket"])
+        return [
+            one.at(after((path,), one.parts))
+            for path, app in apps.items()
+            if isinstance(path, str) and (path == "" or path.startswith("/"))
+            for one in self.app(app)
+        ]
+
+    # -- Starlette, FastAPI ---------------------------------------------------------------------------
+
+    def router(self, router: Router) -> list[_Found]:
+        found = self.routes(router.routes)
+        default: Any = router.default
+        if getattr(default, "__self__", None) is router:
+            return found
+        taken = [pattern for route, prefix in _flat(router.routes) if (pattern := _pattern(route, prefix))]
+        for one in self.app(default):
+            if not _taken(one.parts or ("/",), taken):
+                found.append(one)
+            elif not one.parts:  # a channel that answers whatever the routes leave to it
+                found.append(one.at(("/", Param("path", "path"))))
+        return found
+
+    def routes(self, routes: Iterable[Any]) -> list[_Found]:
+        """What routes serve: Starlette's, of which the first that matches answers, Django's, or applications."""
+        found: list[_Found] = []
+        before: list[Any] = []
+        for route, prefix in _flat(routes):
+            here = [one.at(after(prefix, one.parts)) for one in self.route(route)]
+            found += [one for one in here if not _taken(one.parts, before)]
+            if pattern := _pattern(route, prefix):
+                before.append(pattern)
+        return found
+
+    def route(self, route: Any) -> list[_Found]:
+        if isinstance(route, Route):
+            return []  # of HTTP
+        if isinstance(route, WebSocketRoute):
+            # What is behind it is given the whole path: routes in there match it once more.
+            path, own = from_starlette(route.path), [_pattern(route, ())]
+            return [one.at(one.parts or path) for one in self.app(route.app) if not one.parts or _taken(one.parts, own)]
+        if isinstance(route, Mount):
+            prefix = from_starlette(route.path)
+            return [one.at(under_mount(prefix, one.parts)) for one in self.app(route.app)]
+        if isinstance(route, Host):
+            name, _ = template(from_starlette(route.host))
+            return [_Found(one.channel, one.parts, host) for one in self.app(route.app) if (host := _host(name, one))]
+        if isinstance(route, BaseRoute):
+            return self.members(route)
+        return self.pattern(route)
+
+    # -- Django ---------------------------------------------------------------------------------------
+
+    def pattern(self, route: Any) -> list[_Found]:
+        """What is behind a pattern of Django's `path` or `re_path`, or an application that stands in a list."""
+        if isinstance(route, (str, bytes, int, float)):
+            return []
+        attributes = _attributes(route)
+        pattern: Any = attributes.get("pattern")
+        if pattern is None or not ("callback" in attributes or hasattr(route, "url_patterns")):
+            return self.app(route)
+        inner = _attributes(pattern)
+        if (text := inner.get("_route")) is not None:
+            prefix = from_django(str(text))
+        elif (text := inner.get("_regex")) is not None:
+            prefix = from_regex(str(text))
+        else:  # the prefix of the language
+            prefix = (Param("language", None), "/")
+        if "callback" not in attributes:
+            return [one.at(after(prefix, one.parts)) for one in self.routes(route.url_patterns)]
+        found = self.app(attributes["callback"])
+        if "_route" in inner and inner.get("_is_endpoint"):  # the whole path, and nothing is left for routes within
+            found = [one for one in found if not one.parts]
+        return [one.at(after(prefix, one.parts)) for one in found]
+
+
+def _flat(routes: Iterable[Any], prefix: Parts = (), inside: tuple[int, ...] = ()) -> Iterable[tuple[Any, Parts]]:
+    """Routes with the prefix in front of them: those of FastAPI's included routers stand among the others."""
+    for route in routes:
+        attributes = _attributes(route) if isinstance(route, BaseRoute) else {}
+        included: Any = attributes.get("original_router")
+        if included is None:
+            yield route, prefix
+        elif id(included) not in inside:
+            longer = after(prefix, from_starlette(getattr(attributes.get("include_context"), "prefix", "")))
+            yield from _flat(included.routes, longer, (*inside, id(included)))
+
+
+def _pattern(route: Any, prefix: Parts) -> Any:
+    """The regular expression of what a route takes of WebSockets; None where it takes none, or is not understood."""
+    if isinstance(route, Mount):
+        path = route.path + "/{path:path}"
+    elif isinstance(route, WebSocketRoute):
+        path = route.path
+    else:
+        return None
+    text = "".join(f"{{{one.name}:{one.convertor}}}" if isinstance(one, Param) else one for one in prefix) + path
+    try:
+        return compile_path(text)[0]
+    except (AssertionError, ValueError):  # the framework itself would not take it
+        return None
+
+
+def _taken(parts: Parts, before: Iterable[Any]) -> bool:
+    """Does an earlier route answer whatever a later one would match?"""
+    path = sample(parts)
+    return path is not None and any(pattern.match(path) for pattern in before)
+
+
+def _host(name: str, found: _Found) -> str | None:
+    """The host of a channel behind two `Host` routes: the narrower one; None where no host is both."""
+    if found.host is None or found.host.lower() == name.lower() or "{" in found.host:
+        return name
+    return found.host if "{" in name else None
+
+
+def _attributes(thing: Any) -> dict[str, Any]:
+    """The attributes of an object and its class, read without running anything: no property, no `__getattr__`."""
+    found: dict[str, Any] = {}
+    for owner in reversed(type(thing).__mro__[:-1]):
+        for name, value in vars(owner).items():
+            if inspect.ismemberdescriptor(value):  # a slot
+                try:
+                    found[name] = value.__get__(thing)
+                except AttributeError:
+                    found.pop(name, None)
+            elif not isinstance(value, (FunctionType, classmethod, staticmethod, property)) and name[:2] != "__":
+                found[name] = value
+    try:
+        own: dict[str, Any] = object.__getattribute__(thing, "__dict__")
+    except AttributeError:
+        own = {}
+    return {**found, **own}
