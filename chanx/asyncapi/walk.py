@@ -120,7 +120,7 @@ class _Walk:
         if isinstance(app, FunctionType):
             return self.app(getattr(app, "__wrapped__", None))
         # An object that may be called as an application: a class of somebody's own.
-        kind: type[Any] = type(app)
+        kind: Any = type(app)
         return self.members(app) if inspect.isfunction(inspect.getattr_static(kind, "__call__", None)) else []
 
     def members(self, app: Any) -> list[_Found]:
