@@ -31,8 +31,10 @@ from chanx.types import place
 # Where middleware and dispatchers keep what they wrap. The first of them that leads to a channel counts, so that a
 # middleware that knows some channel besides, say to emit to it, is not taken for a dispatcher.
 _INNER = ("app", "inner", "application", "_app", "asgi_app", "application_mapping", "routes", "mounts", "router")
-# Deeper than any application; shallower than Python's recursion.
-_DEEPEST = 100
+# Deeper than any application is, and shallower than Python's recursion.
+_DEEPEST = 64
+# How many objects of unknown classes are looked into: objects that know each other lead on without end.
+_MOST = 5000
 
 
 def walk(app: Any) -> list[Served]:
@@ -85,6 +87,7 @@ class _Walk:
     def __init__(self) -> None:
         self.open: set[int] = set()  # what is being looked into, by identity: applications may contain themselves
         self.cuts = 0  # how often that ended the look
+        self.looks = 0  # into objects of unknown classes
         self.empty: set[int] = set()  # where nothing is, whatever way led there
 
     def app(self, app: Any) -> list[_Found]:
@@ -120,11 +123,14 @@ class _Walk:
         if isinstance(app, FunctionType):
             return self.app(getattr(app, "__wrapped__", None))
         # An object that may be called as an application: a class of somebody's own.
-        kind: Any = type(app)
-        return self.members(app) if inspect.isfunction(inspect.getattr_static(kind, "__call__", None)) else []
+        call = inspect.getattr_static(app.__class__, "__call__", None)
+        return self.members(app) if inspect.isfunction(call) else []
 
     def members(self, app: Any) -> list[_Found]:
         """What is in the attributes of an object of an unknown class."""
+        self.looks += 1
+        if self.looks > _MOST:
+            return []
         attributes = _attributes(app)
         if found := self.first(attributes[name] for name in _INNER if name in attributes):
             return found
@@ -162,10 +168,9 @@ class _Walk:
             return found
         taken = [pattern for route, prefix in _flat(router.routes) if (pattern := _pattern(route, prefix))]
         for one in self.app(default):
-            if not _taken(one.parts or ("/",), taken):
-                found.append(one)
-            elif not one.parts:  # a channel that answers whatever the routes leave to it
-                found.append(one.at(("/", Param("path", "path"))))
+            # A channel answers whatever the routes leave to it: at the root, or else elsewhere.
+            ways: tuple[Parts, ...] = (one.parts,) if one.parts else (("/",), ("/", Param("path", "path")))
+            found += [one.at(parts) for parts in ways if not _taken(parts, taken)][:1]
         return found
 
     def routes(self, routes: Iterable[Any]) -> list[_Found]:
