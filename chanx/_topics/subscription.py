@@ -103,6 +103,7 @@ class Subscription(Connection):
             "extensions": {**(hub.scope.get("extensions") or {}), "websocket.http.response": {}},
         }
         super().__init__(service, scope, _connect, None)
+        self.subprotocol = hub.subprotocol
         self.outbox = self.topic_outbox = TopicOutbox(self, _frames.topic_envelope(topic))
         self.queue_frames()
 

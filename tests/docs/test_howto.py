@@ -42,6 +42,7 @@ from docs.snippets.howto import (
     shared_layer,
     slow_clients,
     stream,
+    topics,
 )
 from tests.kernel.wire import serve
 
@@ -487,3 +488,31 @@ async def test_slow_clients() -> None:
         await behind.reached(frames=101)
     assert [(frame["symbol"], frame["price"]) for frame in slow.frames] == [("AAPL", 0), ("MSFT", 4), ("AAPL", 4)]
     assert [frame["text"] for frame in behind.frames] == ["0", *map(str, range(50, 150))]
+
+
+async def test_topics() -> None:
+    async with connect(topics.app, query={"name": "bob"}) as bob, connect(topics.app, "/discussions/5?name=ada") as ada:
+        fives, prices = {"topic": "discussion:5"}, {"topic": "market"}
+        await bob.send({"action": "subscribe", "ref": "1", **fives})
+        assert await bob.receive() == {"action": "subscribed", "payload": None, "version": 1, **fives, "ref": "1"}
+        await bob.send({"action": "say", "text": "hello", "ref": "2", **fives})
+        assert await bob.receive() == {"action": "said", "who": "bob", "text": "hello", "version": 1, **fives}
+        assert await bob.receive() == {"action": "ack", "ref": "2", "version": 1, **fives}
+        assert await ada.receive() == {"action": "said", "who": "bob", "text": "hello"}
+        await ada.send({"action": "say", "text": "hello bob"})
+        assert (await bob.receive())["text"] == "hello bob"
+        await bob.send({"action": "subscribe", **prices})
+        await bob.send({"action": "say", "value": 7, **prices})
+        await bob.send({"action": "ping"})
+        answers = {(frame["action"], frame.get("topic")): frame for frame in [await bob.receive() for _ in range(3)]}
+        assert set(answers) == {("subscribed", "market"), ("price", "market"), ("pong", None)}
+        assert answers["price", "market"]["value"] == 7
+        await bob.send({"action": "subscribe", "topic": "discussion:13", "ref": "3"})
+        assert (await bob.receive())["payload"]["reason"] == "unauthorized"
+        await bob.send({"action": "unsubscribe", "ref": "4", **fives})
+        assert await bob.receive() == {"action": "unsubscribed", "payload": None, "version": 1, **fives, "ref": "4"}
+        await ada.send({"action": "say", "text": "gone?", "ref": 1})
+        assert (await ada.receive())["text"] == "hello bob"
+        assert (await ada.receive())["text"] == "gone?"
+        await bob.settled()
+        assert bob.pending == []

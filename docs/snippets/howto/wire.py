@@ -1,10 +1,10 @@
 from collections.abc import AsyncIterator
-from typing import Literal
+from typing import Annotated, Literal
 
 import anyio
 from pydantic import BaseModel
 
-from chanx import Channel, Context, Reject
+from chanx import Channel, Context, Path, Reject
 
 
 class Say(BaseModel):
@@ -118,6 +118,29 @@ async def join(_: Join, parts: AsyncIterator[Part]) -> Said:
 async def delete(_: Delete, ctx: Context) -> Said:
     answer = await ctx.ask(Confirm(), Confirmed)
     return Said(text="deleted" if answer.yes else "kept")
+
+
+room = Channel("room")
+
+
+@room.on_connect
+async def enter(ctx: Context, name: Annotated[str, Path("name")]) -> None:
+    if name == "attic":
+        raise Reject(403, "the attic is locked")
+    await ctx.send(Said(text=f"welcome to the {name}"))
+
+
+@room.on(Say)
+async def say_in_room(message: Say, name: Annotated[str, Path("name")]) -> Said:
+    return Said(text=f"{message.text}, from the {name}")
+
+
+@room.on(Note)
+async def leave_room(_: Note, ctx: Context) -> None:
+    await ctx.close(4000, "closed for today")
+
+
+app.include(room, topic="room:{name}")
 
 
 @app.on(Slow, timeout=0.01)
