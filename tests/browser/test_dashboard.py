@@ -133,6 +133,7 @@ def test_what_is_not_for_everybody_says_so_and_leaves_the_rest(bob: Page) -> Non
 def test_a_restart_is_confirmed_and_seen_by_all(ada: Page, bob: Page) -> None:
     for page in (ada, bob):
         show(page, "service:web")
+    ada.bring_to_front()  # in a tab behind another one, each click waits a second for the next frame
     mine = widget(ada, "service:web")
     mine.get_by_role("button", name="Restart").click()
     expect(mine.locator("legend")).to_have_text("Restart web?")
@@ -152,19 +153,24 @@ def test_a_restart_is_confirmed_and_seen_by_all(ada: Page, bob: Page) -> None:
 
 
 def test_an_incident_is_talked_about(ada: Page, bob: Page) -> None:
+    ada.bring_to_front()
     show(ada, "incident:1")
     people_there = widget(ada, "incident:1").locator(".people")
     expect(people_there).to_have_text("Here: Ada")
+    say(ada, "<b>hello</b>")
+    expect(said(ada)).to_have_text(["<b>hello</b>"])
+    bob.bring_to_front()
     show(bob, "incident:1")
     expect(people_there).to_have_text("Here: Ada, Bob")
-    say(ada, "<b>hello</b>")
-    expect(said(bob)).to_have_text(["<b>hello</b>"])
+    say(bob, "hello yourself")
+    for page in (ada, bob):
+        expect(said(page)).to_have_text(["<b>hello</b>", "hello yourself"])
     expect(widget(bob, "incident:1").get_by_role("button", name="Resolve")).to_be_hidden()
     widget(bob, "incident:1").get_by_role("button", name="Close").click()
     expect(people_there).to_have_text("Here: Ada")
     expect(people(ada)).to_have_text(["Ada (you)", "Bob"])
     show(bob, "incident:1")
-    expect(said(bob)).to_have_text(["<b>hello</b>"])
+    expect(said(bob)).to_have_text(["<b>hello</b>", "hello yourself"])
 
 
 def test_an_incident_is_reported_and_resolved(ada: Page, bob: Page) -> None:
@@ -174,6 +180,7 @@ def test_an_incident_is_reported_and_resolved(ada: Page, bob: Page) -> None:
         expect(page.locator("#incidents button")).to_have_text([INCIDENT, "No payments"])
     expect(widget(bob, "incident:2")).to_have_attribute("data-state", "open")
     show(bob, "incident:1")
+    ada.bring_to_front()
     show(ada, "incident:2")
     widget(ada, "incident:2").get_by_role("button", name="Resolve").click()
     for page in (ada, bob):
@@ -181,6 +188,7 @@ def test_an_incident_is_reported_and_resolved(ada: Page, bob: Page) -> None:
         expect(page.locator("#incidents button")).to_have_text([INCIDENT])
         expect(state(page)).to_have_text("Connected")
     expect(widget(bob, "incident:1")).to_have_attribute("data-state", "open")
+    bob.bring_to_front()
     widget(bob, "incident:2").get_by_role("button", name="Try again").click()
     expect(widget(bob, "incident:2").get_by_role("alert")).to_contain_text("There is no incident 2.")
 
