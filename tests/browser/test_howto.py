@@ -1,4 +1,4 @@
-"""The page of the how-to "Use it from a browser", in a browser."""
+"""The pages of the how-to "Use it from a browser", in a browser."""
 
 from collections.abc import Iterator
 from contextlib import ExitStack
@@ -58,3 +58,22 @@ def test_the_page_comes_back(server: Server, page: Page) -> None:
     server.start()
     expect(page.locator("#times")).to_have_text("again")
     assert page.evaluate("notes.add('found')") == "saved, 1 in all"
+
+
+@pytest.fixture
+def topics(context: BrowserContext) -> Iterator[Page]:
+    with ExitStack() as stack:
+        page = context.new_page()
+        page.goto(Server(stack, "docs.snippets.howto.browser_topics:app").url)
+        page.evaluate("async () => Object.assign(window, await import('/discussions.js'))")
+        yield page
+
+
+def test_the_page_with_topics(topics: Page) -> None:
+    assert topics.evaluate("async () => talk(window.five = await enter(5))") == 21
+    expect(topics.locator("#status")).to_have_text("open")
+    expect(topics.locator("#said")).to_have_text("bob: hello")
+    topics.evaluate("() => leave(five)")
+    expect(topics.locator("#status")).to_have_text("closed")
+    assert topics.evaluate("() => enter(13).catch(({ code }) => code)") == "unauthorized"
+    expect(topics.locator("#status")).to_have_text("this discussion is private")

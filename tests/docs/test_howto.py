@@ -18,6 +18,7 @@ from docs.snippets.howto import (
     ask,
     authenticated,
     browser,
+    browser_topics,
     compose,
     copy_script,
     dependencies,
@@ -435,6 +436,15 @@ async def test_browser() -> None:
     async with connect(browser.app, "/notes") as client:
         assert (await client.request(browser.Add(text="")))["payload"]["code"] == "unauthorized"
         assert browser.lines == []
+
+
+async def test_browser_topics() -> None:
+    async with web(browser_topics.app) as http:
+        for path in ("/", "/discussions.js", "/chanx/chanx.js", "/chanx/topics.js"):
+            assert (await http.get(path)).status_code == 200
+    async with connect(browser_topics.app, "/ws", query={"name": "bob"}) as client:
+        answer = await client.request({"action": "subscribe", "topic": "discussion:5"})
+        assert answer["action"] == "subscribed"
 
 
 # -- deploy and drain ---------------------------------------------------------------------------------
