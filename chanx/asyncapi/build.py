@@ -16,6 +16,7 @@ from chanx.asyncapi.schemas import Schemas
 from chanx.asyncapi.sections import Action, Section, sections
 from chanx.asyncapi.served import Served, split
 from chanx.asyncapi.servers import secured, servers_of
+from chanx.asyncapi.walk import served_by
 from chanx.exceptions import ConfigurationError
 from chanx.router import Channel
 from chanx.types import CONTROL_ACTIONS, RESERVED_KEYS
@@ -65,7 +66,7 @@ def _served(given: Any) -> list[Served]:
     elif isinstance(given, (list, tuple)):
         found = [one if isinstance(one, Served) else Served("", one) for one in cast("Iterable[Any]", given)]
     else:
-        raise ConfigurationError(f"{type(given).__name__} is no channel, and no mapping or list of channels")
+        return served_by(given)
     for one in found:
         if not isinstance(one.channel, Channel):
             raise ConfigurationError(f"{one.channel!r} is no Channel")
