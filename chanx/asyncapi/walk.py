@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import re
 from collections.abc import Iterable
 from functools import partial
 from types import FunctionType, MethodType
@@ -28,6 +29,8 @@ from chanx.exceptions import ConfigurationError
 from chanx.router import Channel
 from chanx.types import place
 
+# What Django's convertors take; the others, and groups of regular expressions, anything up to a slash.
+_TAKES: dict[str | None, str] = {"path": ".+", "int": "[0-9]+", "slug": "[-a-zA-Z0-9_]+", "uuid": "[-0-9a-f]{36}"}
 # Where middleware and dispatchers keep what they wrap. The first of them that leads to a channel counts, so that a
 # middleware that knows some channel besides, say to emit to it, is not taken for a dispatcher.
 _INNER = ("app", "inner", "application", "_app", "asgi_app", "application_mapping", "routes", "mounts", "router")
@@ -178,7 +181,7 @@ class _Walk:
         found: list[_Found] = []
         before: list[Any] = []
         for route, prefix in _flat(routes):
-            here = [one.at(after(prefix, one.parts)) for one in self.route(route)]
+            here = [one.at(under_mount(prefix, one.parts)) if prefix else one for one in self.route(route)]
             found += [one for one in here if not _taken(one.parts, before)]
             if pattern := _pattern(route, prefix):
                 before.append(pattern)
@@ -209,21 +212,32 @@ class _Walk:
             return []
         attributes = _attributes(route)
         pattern: Any = attributes.get("pattern")
-        if pattern is None or not ("callback" in attributes or hasattr(route, "url_patterns")):
+        nested = "urlconf_name" in attributes  # of `include`
+        if pattern is None or not (nested or "callback" in attributes):
             return self.app(route)
         inner = _attributes(pattern)
         if (text := inner.get("_route")) is not None:
-            prefix = from_django(str(text))
+            prefix, whole = from_django(str(text)), bool(inner.get("_is_endpoint"))
         elif (text := inner.get("_regex")) is not None:
-            prefix = from_regex(str(text))
+            prefix, whole = from_regex(str(text)), False
         else:  # the prefix of the language
-            prefix = (Param("language", None), "/")
-        if "callback" not in attributes:
-            return [one.at(after(prefix, one.parts)) for one in self.routes(route.url_patterns)]
-        found = self.app(attributes["callback"])
-        if "_route" in inner and inner.get("_is_endpoint"):  # the whole path, and nothing is left for routes within
-            found = [one for one in found if not one.parts]
-        return [one.at(after(prefix, one.parts)) for one in found]
+            prefix, whole = (Param("language", None), "/"), False
+        found = self.routes(route.url_patterns) if nested else self.app(attributes["callback"])
+        return [one.at(parts) for one in found if (parts := _behind(prefix, one.parts, whole)) is not None]
+
+
+def _behind(prefix: Parts, parts: Parts, whole: bool) -> Parts | None:
+    """What is behind a pattern of Django's; None where nobody gets there.
+
+    Routers within match the rest of the path, unless the pattern has to match the whole of it. Other frameworks are
+    given the path as it was, and match it once more.
+    """
+    if not (parts and str(parts[0]).startswith("/")):
+        return None if parts and whole else after(prefix, parts)
+    texts = [_TAKES.get(one.convertor, "[^/]+") if isinstance(one, Param) else re.escape(one) for one in prefix]
+    pattern = re.compile("/" + "".join(texts) + ("$" if whole else ""))
+    path = sample(parts)
+    return parts if path is not None and pattern.match(path) else None
 
 
 def _flat(routes: Iterable[Any], prefix: Parts = (), inside: tuple[int, ...] = ()) -> Iterable[tuple[Any, Parts]]:

@@ -47,7 +47,7 @@ def found(app: Any) -> list[tuple[str, str]]:
 async def reached(app: Any, path: str, host: str = "testserver") -> str | None:
     """The name of the channel that answers at `path`; None where none does."""
     try:
-        async with connect(app, path, headers={"host": host}) as client:
+        async with connect(app, path, headers={"host": host, "origin": f"http://{host}"}) as client:
             return (await client.receive(Hello)).name
     except Refused:
         return None
