@@ -48,11 +48,6 @@ def document(
         ConfigurationError: there is no channel; a mistake of the channels' set-up; a wrong option.
     """
     served = _served(app_or_channels)
-    if not served:
-        raise ConfigurationError(
-            f"no channel was found in {type(app_or_channels).__name__}; "
-            f'give the channels by their address, as in document({{"/chat": chat}}, …)'
-        )
     security = secured(options.get("security"), options.get("security_schemes"))
     servers = servers_of(options.get("servers"), security)
     return _Builder(sections(served), servers, [] if servers else security).document(title, version, options)
@@ -63,10 +58,12 @@ def _served(given: Any) -> list[Served]:
         return [Served("/", given)]
     if isinstance(given, Mapping):
         found: list[Any] = [Served(*pair) for pair in given.items()]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownMemberType]
-    elif isinstance(given, (list, tuple)):
+    elif isinstance(given, (list, tuple)) and any(isinstance(one, (Channel, Served)) for one in given):  # pyright: ignore[reportUnknownVariableType]
         found = [one if isinstance(one, Served) else Served("", one) for one in cast("Iterable[Any]", given)]
     else:
         return served_by(given)
+    if not found:
+        raise ConfigurationError('no channel is given; give them by address, as in document({"/chat": chat}, …)')
     for one in found:
         if not isinstance(one.channel, Channel):
             raise ConfigurationError(f"{one.channel!r} is no Channel")
@@ -90,14 +87,15 @@ class _Builder:
         self.ids: dict[Frame, str] = {frame: f"frame:{index}" for index, frame in enumerate(frames)}
         definitions = self.schemas.definitions
         definitions[REF] = ref_definition()
-        for frame in frames:  # where a message is also a part of others, that is another schema: without the envelope
-            if not isinstance(frame.cls, str) and isinstance(
-                own := self.schemas.roots[frame.cls, frame.mode].get("$ref"), str
-            ):
-                definitions[own] = msgspec.structs.replace(definitions[own], marks=("Nested",))
+        made = {frame: frame.definition(self.schemas) for frame in frames}
+        # where a message is a part of others too, it has another schema there: without the envelope
+        whole = {(frame.base_of(self.schemas), framed.module) for frame, framed in made.items()}
+        for key, definition in definitions.items():
+            if (definition.base, definition.module) in whole:
+                definitions[key] = msgspec.structs.replace(definition, marks=("Nested",))
         for frame, one in self.ids.items():
-            made = frame.definition(self.schemas)
-            definitions[one] = msgspec.structs.replace(made, schema=settle(made.schema, self.schemas.resolve))
+            schema = settle(made[frame].schema, self.schemas.resolve)
+            definitions[one] = msgspec.structs.replace(made[frame], schema=schema)
         self.examples = {
             one: frame.examples(definitions[one].schema, self.schemas.resolve) for frame, one in self.ids.items()
         }

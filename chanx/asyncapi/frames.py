@@ -125,15 +125,22 @@ class Frame(msgspec.Struct, frozen=True):
         control = isinstance(self.cls, str)
         own = _control(self.cls) if control else schemas.message(self.cls, self.mode)
         base = f"{self.topic.slug}.{own.base}" if self.topic else own.base
+        standard = self.discriminator == "action" and (self.ref != "never" or self.cls == "heartbeat")
+        marks = [self.discriminator] if control and self.discriminator != "action" else []
+        marks += ["NoRef"] if self.ref == "never" else ["WithRef"] if self.ref == "must" else []
         prefix = self.prefix and f"{slug(self.prefix)}."
         return Definition(
             schema=self._framed(own.schema),
             base=f"{prefix}{base}",
             module=own.module,
             mode=own.mode,
-            frame=not control,
-            marks=("NoRef",) if self.ref == "never" else (),
+            rank=0 if not control else 1 if standard else 2,
+            marks=tuple(marks),
         )
+
+    def base_of(self, schemas: Schemas) -> str:
+        """The base name of the class alone."""
+        return self.cls if isinstance(self.cls, str) else schemas.message(self.cls, self.mode).base
 
     def _framed(self, own: Schema) -> Schema:
         tag: Schema = {"type": "string", "const": self.tag} if self.tag else {"type": "string", "enum": [*self.tags]}

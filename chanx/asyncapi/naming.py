@@ -32,7 +32,7 @@ class Definition(msgspec.Struct, frozen=True, eq=False):
         base: the name that it should have.
         module: where the class was written; empty where that is not known.
         mode: of what is received or of what is sent.
-        frame: it is a message as it travels; these get their names first.
+        rank: those of lower rank get their names first: messages as they travel, then the envelope's own.
         marks: words that tell it from others of the same base.
     """
 
@@ -40,7 +40,7 @@ class Definition(msgspec.Struct, frozen=True, eq=False):
     base: str
     module: str = ""
     mode: str = ""
-    frame: bool = False
+    rank: int = 2
     marks: tuple[str, ...] = ()
 
 
@@ -59,11 +59,12 @@ def names(definitions: Mapping[str, Definition]) -> dict[str, str]:
     groups: dict[int, list[str]] = {}
     for one, group in _partition(definitions).items():
         groups.setdefault(group, []).append(one)
-    members = list(groups.values())
-    framed = [ids for ids in members if any(definitions[one].frame for one in ids)]
+    ranks: dict[int, list[list[str]]] = {}
+    for ids in groups.values():
+        ranks.setdefault(min(definitions[one].rank for one in ids), []).append(ids)
     found: dict[str, str] = {}
     taken: set[str] = set()
-    for some in (framed, [ids for ids in members if ids not in framed]):
+    for _, some in sorted(ranks.items()):
         ladders = {ids[0]: _ladder([definitions[one] for one in ids]) for ids in some}
         chosen = choose(ladders, taken)
         found.update({one: chosen[ids[0]] for ids in some for one in ids})
@@ -111,16 +112,18 @@ def choose(ladders: Mapping[K, list[str]], taken: set[str]) -> dict[K, str]:
         taken.update(wanted.values())
     for one, ladder in ladders.items():  # the same name in the same place: only their order tells them apart
         if one not in chosen:
-            chosen[one] = free(ladder[-1], taken)
+            chosen[one] = free(f"{ladder[0]}-1", taken)
     return chosen
 
 
 def free(name: str, taken: set[str]) -> str:
-    """The name, numbered where it is taken already; it is taken from now on."""
-    found, number = name, 1
+    """The name, with a higher number where it is taken already; it is taken from now on."""
+    stem, _, last = name.rpartition("-")
+    stem, number = (stem, int(last)) if stem and last.isdecimal() else (name, 1)
+    found = name
     while found in taken:
         number += 1
-        found = f"{name}-{number}"
+        found = f"{stem}-{number}"
     taken.add(found)
     return found
 
