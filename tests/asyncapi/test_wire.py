@@ -7,7 +7,7 @@ import json
 from collections.abc import Iterator
 from typing import Any
 
-import jsonschema  # type: ignore[import-untyped]
+import jsonschema
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
@@ -141,7 +141,7 @@ async def test_a_conversation_is_as_documented(make: Any, path: dict[str, str], 
         return [name for name in names if validator(told, name).is_valid(frame)]
 
     answers: list[Any] = []
-    async with connect(next(iter(channels.values())), path_params=path) as client:
+    async with connect(next(iter(channels.values())), scope={"path_params": path}) as client:
         for frame in frames:
             assert fitting(frame), frame
             await client.send(frame)
