@@ -3,23 +3,22 @@
 from __future__ import annotations
 
 import contextlib
-import itertools
 from collections.abc import AsyncGenerator, Iterable, Mapping
-from typing import TYPE_CHECKING, Any, TypeVar, cast, overload
+from typing import TYPE_CHECKING, Any, cast
 from urllib.parse import urlencode
 
 import anyio
 
 from chanx import _runtime
+from chanx._topics.subscription import Subscription
 from chanx.testing import frames
+from chanx.testing.conversation import Closed
 from chanx.testing.frames import Frame
-from chanx.testing.socket import Closed, Socket
-from chanx.testing.stream import Stream
+from chanx.testing.socket import Socket
+from chanx.testing.topic import Topic
 
 if TYPE_CHECKING:
     from chanx.connection import Connection
-
-T = TypeVar("T")
 
 
 class Client(Socket):
@@ -33,139 +32,30 @@ class Client(Socket):
 
     def __init__(self, timeout: float) -> None:
         super().__init__(timeout)
-        self._refs = itertools.count(1)
-        self._questions: list[tuple[Any, str]] = []
+        self._topics: dict[str, Topic] = {}
+        self._asked_for: dict[str, _AskedFor] = {}
 
-    async def send(self, message: Any) -> None:
-        """Send a message (a model or struct), a dict as JSON, or a text or binary frame as it is.
+    async def subscribe(self, topic: str, *, timeout: float | None = None) -> Topic:
+        """Subscribe to a topic, and wait for the answer.
 
-        Raises:
-            Closed: the application has closed the connection.
-        """
-        self._put_frame(message if isinstance(message, (bytes, str)) else frames.write(message))
-        await anyio.lowlevel.checkpoint()
-
-    @overload
-    async def receive(self, type_: type[T], /, *, timeout: float | None = None) -> T: ...
-    @overload
-    async def receive(self, /, *, timeout: float | None = None) -> Any: ...
-    async def receive(self, type_: type[Any] | None = None, /, *, timeout: float | None = None) -> Any:
-        """The next frame: as a message of `type_`, or as the decoded JSON (binary frames as they are).
-
-        Raises:
-            Failed: the frame is an error, and a type was given.
-            AssertionError: the frame is no `type_`, or none came in time; the text shows the pending frames.
-            Closed: the application closed the connection, and no frame is left.
-        """
-        await self.wait_until(lambda: bool(self._frames) or self._closed is not None or self.ended, "a frame", timeout)
-        if not self._frames:
-            if self.errors and self._closed is None:
-                raise self.errors.pop(0)
-            raise self._closed or Closed(1006, "the application ended without closing")
-        return self._read(self._frames.popleft(), type_)
-
-    @overload
-    async def request(
-        self, message: Any, type_: type[T], /, *, chunks: Iterable[Any] | None = None, timeout: float | None = None
-    ) -> T: ...
-    @overload
-    async def request(
-        self, message: Any, /, *, chunks: Iterable[Any] | None = None, timeout: float | None = None
-    ) -> Any: ...
-    async def request(
-        self,
-        message: Any,
-        type_: type[Any] | None = None,
-        /,
-        *,
-        chunks: Iterable[Any] | None = None,
-        timeout: float | None = None,
-    ) -> Any:
-        """Send a message with a fresh `ref` and return the frame that answers it; others stay pending.
-
-        Of several answers the first is returned; `stream` gives them all.
+        What is heard of the topic from then on belongs to what this returns, no longer to the client. For a topic
+        that is subscribed already it is the same object.
 
         Args:
-            message: a model, struct or dict.
-            type_: of the answer; its decoded JSON when left out.
-            chunks: messages that this client streams to the handler after it, up to the last one.
+            topic: its name, as in `"discussion:5"`.
             timeout: in seconds; that of the connection when left out.
 
         Raises:
-            Failed: the answer is an error, and a type was given.
-            AssertionError: it is another message, or none came in time.
+            Failed: it was refused; the `code` says why.
+            AssertionError: no answer came in time.
             Closed: the application closed the connection.
         """
-        return self._read(await self._take(self._ask(message, chunks), timeout), type_)
+        return await self._ask_for("subscribe", Topic(self, topic, self.unsubscribe), timeout)
 
-    @overload
-    def stream(
-        self, message: Any, type_: type[T], /, *, chunks: Iterable[Any] | None = None, timeout: float | None = None
-    ) -> Stream[T]: ...
-    @overload
-    def stream(
-        self, message: Any, /, *, chunks: Iterable[Any] | None = None, timeout: float | None = None
-    ) -> Stream[Any]: ...
-    def stream(
-        self,
-        message: Any,
-        type_: type[Any] | None = None,
-        /,
-        *,
-        chunks: Iterable[Any] | None = None,
-        timeout: float | None = None,
-    ) -> Stream[Any]:
-        """Send a message with a fresh `ref`, at once, and iterate over its answers.
-
-        For `async for word in client.stream(Count(to=3), Word)`. The arguments are those of `request`; `timeout` is
-        that of each answer.
-
-        Raises:
-            Closed: the application has closed the connection.
-        """
-        ref = self._ask(message, chunks)
-        return Stream(ref, lambda ref: self._take(ref, timeout), lambda frame: self._read(frame, type_))
-
-    async def cancel(self, ref: str | int) -> None:
-        """Tell the application that no answer to a message is wanted any more; `ref` is the message's.
-
-        Raises:
-            Closed: the application has closed the connection.
-        """
-        await self._control("cancel", ref=ref)
-
-    async def answer(self, question: Any, message: Any) -> None:
-        """Answer a question of `Context.ask`.
-
-        Args:
-            question: the message or frame that `receive` returned.
-            message: a model, struct or dict.
-
-        Raises:
-            LookupError: it is no question, or was not received by this client.
-            Closed: the application has closed the connection.
-        """
-        await self.send(frames.write_with(message, ask=self._asked(question)))
-
-    async def decline(self, question: Any, code: str = "declined", detail: str = "") -> None:
-        """Refuse to answer a question; `Context.ask` raises `AskFailed`. See `answer`."""
-        await self._control("error", ask=self._asked(question), payload={"code": code, "detail": detail})
-
-    @property
-    def id(self) -> str:
-        """The connection's id, as `Context.id` gives it; for `connection=` and `exclude=`.
-
-        Raises:
-            LookupError: the connection has ended, or was not made on this event loop.
-        """
-        return self._connection.id
-
-    async def drain(self) -> list[Any]:
-        """Wait until nothing is left to do, and take every frame that has arrived, as `receive` would."""
-        await self.settled()
-        frames = self.pending
-        self._frames.clear()
-        return frames
+    async def unsubscribe(self, topic: Topic | str, *, timeout: float | None = None) -> None:
+        """Unsubscribe from a topic, given as an object or by its name, and wait for the answer; see `subscribe`."""
+        name = topic if isinstance(topic, str) else topic.name
+        await self._ask_for("unsubscribe", Topic(self, name, self.unsubscribe), timeout)
 
     async def settled(self, *, timeout: float | None = None) -> None:
         """Wait until nothing is left to do: for every connection on this loop, no frame to read, no handler
@@ -186,72 +76,78 @@ class Client(Socket):
                 await anyio.sleep(0.001)
         raise AssertionError(f"not settled in time; pending frames: {self.pending}")
 
+    async def _ask_for(self, action: str, topic: Topic, timeout: float | None) -> Topic:
+        """Subscribe or unsubscribe; returns the topic that is subscribed."""
+        ref = self._ref()
+        self._asked_for[ref] = asked = _AskedFor(topic)
+        try:
+            await self._control(action, topic=topic.name, ref=ref)
+            await self.wait_until(lambda: asked.answer is not None or self._over, f"{action} {topic.name}", timeout)
+        finally:
+            del self._asked_for[ref]
+        if asked.answer is None:
+            raise self._end()
+        if (failed := frames.failure(asked.answer)) is not None:
+            self._frames.extend(topic.left_over())
+            raise failed
+        return asked.topic
+
+    def _arrived(self, frame: Frame) -> None:
+        """Give a frame to its topic where a test has an object for it, else keep it here."""
+        if not self._asked_for and not self._topics:
+            self._frames.append(frame)
+            return
+        name, ref = str(frames.key_of(frame, "topic")), frames.key_of(frame, "ref")
+        told = frames.key_of(frame, self._discriminator)
+        topic = self._topics.get(name)
+        if told == "unsubscribed" and topic is not None:
+            topic.ended(frame)
+            del self._topics[name]
+        if (asked := self._asked_for.get(str(ref))) is not None:
+            asked.answer = frame
+            if told == "subscribed":
+                asked.topic = self._topics.setdefault(name, asked.topic)
+            return
+        if topic is None:  # what `on_connect` sends comes before the answer
+            topic = next((one.topic for one in self._asked_for.values() if one.topic.name == name), None)
+        if topic is None:
+            self._frames.append(frame)
+        elif told != "unsubscribed" or ref is not None:
+            topic.arrived(frame)
+
     @property
     def _connection(self) -> Connection:
         for connection in _runtime.current().connections:
-            if connection.scope.get("chanx.report") == self.errors.append:
+            ours = connection.scope.get("chanx.report") == self.errors.append
+            if ours and not isinstance(connection, Subscription):  # topics share its scope
                 return cast("Connection", connection)
         raise LookupError("the connection has ended")
+
+    @property
+    def _over(self) -> bool:
+        return self._closed is not None or self.ended
+
+    def _end(self) -> Exception:
+        if self.errors and self._closed is None:
+            return self.errors.pop(0)
+        return self._closed or Closed(1006, "the application ended without closing")
 
     def _put_frame(self, frame: Frame) -> None:
         if self._closed is not None:
             raise self._closed
         self._put({"type": "websocket.receive", "text" if isinstance(frame, str) else "bytes": frame})
 
-    async def _control(self, action: str, **keys: Any) -> None:
-        if self._closed is not None:
-            raise self._closed
-        await self.send({self._connection.plan.discriminator: action, **keys})
+    @property
+    def _discriminator(self) -> str:
+        return self._connection.plan.discriminator
 
-    def _ask(self, message: Any, chunks: Iterable[Any] | None) -> str:
-        """Send a message, and what is streamed after it; returns its ref."""
-        ref = f"test-{next(self._refs)}"
-        self._put_frame(frames.write_with(message, ref=ref))
-        if chunks is not None:
-            for chunk in chunks:
-                self._put_frame(frames.write_with(chunk, ref=ref))
-            self._put_frame(frames.write({self._connection.plan.discriminator: "complete", "ref": ref}))
-        return ref
 
-    async def _take(self, ref: str, timeout: float | None) -> Frame:
-        """The next frame with a ref."""
+class _AskedFor:
+    """A topic that was asked for, and the answer when it has come."""
 
-        def found() -> Frame | None:
-            return next((frame for frame in self._frames if frames.key_of(frame, "ref") == ref), None)
-
-        await self.wait_until(lambda: found() is not None or self._closed is not None, f"the answer to {ref}", timeout)
-        frame = found()
-        if frame is None:
-            raise self._closed or Closed(1006, "")
-        self._frames.remove(frame)
-        return frame
-
-    def _read(self, frame: Frame, type_: type[Any] | None) -> Any:
-        """A frame as what the test wants of it; a question is remembered, so that it can be answered."""
-        if type_ is None:
-            return frames.readable(frame)
-        try:
-            message = frames.parse(type_, frame)
-        except Exception as error:
-            failed = frames.failure(frame)
-            if failed is not None:
-                raise failed from None
-            told = ", ".join(str(one) for one in self.pending) or "nothing"
-            raise AssertionError(
-                f"expected {type_.__name__}, got {frames.readable(frame)!r}; after it: {told}"
-            ) from error
-        ask = frames.key_of(frame, "ask")
-        if ask is not None:
-            self._questions.append((message, ask))
-        return message
-
-    def _asked(self, question: Any) -> str:
-        if isinstance(question, dict) and "ask" in question:
-            return str(cast(dict[str, Any], question)["ask"])
-        for asked, ask in self._questions:
-            if asked is question:
-                return ask
-        raise LookupError(f"{question!r} is no question that this client has received")
+    def __init__(self, topic: Topic) -> None:
+        self.topic = topic
+        self.answer: Frame | None = None
 
 
 @contextlib.asynccontextmanager

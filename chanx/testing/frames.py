@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any, cast
 
 import msgspec
 from pydantic import BaseModel
+
+from chanx.types import RESERVED_KEYS
 
 Frame = str | bytes
 
@@ -28,16 +30,13 @@ class Failed(AssertionError):
         self.errors = list(errors)
 
 
-def write(message: Any) -> str:
-    """A model, a struct or a dict as the text of a frame."""
+def write(message: Any, **envelope: Any) -> str:
+    """A model, a struct or a dict as the text of a frame, with keys of the envelope."""
     if isinstance(message, BaseModel):
-        return message.model_dump_json(by_alias=True)
-    return msgspec.json.encode(message).decode()
-
-
-def write_with(message: Any, **envelope: Any) -> str:
-    """The same, with keys of the envelope."""
-    return json.dumps({**json.loads(write(message)), **envelope})
+        text = message.model_dump_json(by_alias=True)
+    else:
+        text = msgspec.json.encode(message).decode()
+    return json.dumps({**json.loads(text), **envelope}) if envelope else text
 
 
 def readable(frame: Frame) -> Any:
@@ -56,12 +55,12 @@ def key_of(frame: Frame, key: str) -> Any:
     return cast(dict[str, Any], content).get(key) if isinstance(content, dict) else None
 
 
-def parse(type_: type[Any], frame: Frame) -> Any:
+def parse(type_: type[Any], frame: Frame, envelope: Collection[str]) -> Any:
     """A frame as a message; the keys of the envelope are no fields of it."""
     content = readable(frame)
     if isinstance(content, dict):
         fields = cast(dict[str, Any], content)
-        frame = json.dumps({key: value for key, value in fields.items() if key not in ("ref", "ask")})
+        frame = json.dumps({key: value for key, value in fields.items() if key not in envelope})
     if issubclass(getattr(type_, "__origin__", type_), BaseModel):  # a generic struct is an alias, not a class
         return type_.model_validate_json(frame)
     return msgspec.json.decode(frame, type=type_)
@@ -81,6 +80,5 @@ def failure(frame: Frame) -> Failed | None:
 
 def ends(frame: Frame) -> bool:
     """Is it the last one of several answers: an `ack` or `complete`?"""
-    content = dict(readable(frame))
-    content.pop("ref", None)
+    content = {key: value for key, value in readable(frame).items() if key not in RESERVED_KEYS}
     return list(content.values()) in (["ack"], ["complete"])

@@ -2,14 +2,16 @@
 
 from __future__ import annotations
 
+import itertools
 import json
+from abc import abstractmethod
 from collections import deque
 from collections.abc import Callable, Mapping
 from typing import Any
 
 import anyio
 
-from chanx.testing import frames
+from chanx.testing.conversation import Closed, Conversation
 from chanx.testing.frames import Frame
 
 
@@ -31,21 +33,7 @@ class Refused(Exception):
         self.code = code
 
 
-class Closed(Exception):
-    """The application closed the connection.
-
-    Attributes:
-        code: the close code.
-        reason: the close reason.
-    """
-
-    def __init__(self, code: int, reason: str) -> None:
-        super().__init__(f"closed by the application with {code}: {reason or 'no reason'}")
-        self.code = code
-        self.reason = reason
-
-
-class Socket:
+class Socket(Conversation):
     """One connection to an application on the same event loop.
 
     Attributes:
@@ -55,23 +43,17 @@ class Socket:
     """
 
     def __init__(self, timeout: float) -> None:
+        super().__init__(itertools.count(1))
         self.subprotocol: str | None = None
         self.errors: list[Exception] = []
         self._timeout = timeout
-        self._frames: deque[Frame] = deque()
         self._to_app: deque[dict[str, Any]] = deque([{"type": "websocket.connect"}])
         self._changed = anyio.Event()
         self._accepted = False
         self.ended = False
         self._left = False
-        self._closed: Closed | None = None
         self._refused: Refused | None = None
         self._denial: dict[str, Any] = {}
-
-    @property
-    def pending(self) -> list[Any]:
-        """Frames that arrived and were not received yet; JSON as objects."""
-        return [frames.readable(frame) for frame in self._frames]
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close from the client's side, and wait until the application has ended."""
@@ -124,6 +106,10 @@ class Socket:
                 raise self.errors.pop(0)
             raise Refused(500, "the application ended without an answer", {})
 
+    @abstractmethod
+    def _arrived(self, frame: Frame) -> None:
+        """The application has sent a frame."""
+
     def _put(self, event: dict[str, Any]) -> None:
         self._to_app.append(event)
         self._change()
@@ -147,7 +133,7 @@ class Socket:
                 self.subprotocol = event.get("subprotocol")
             case "websocket.send":
                 text = event.get("text")
-                self._frames.append(text if text is not None else event["bytes"])
+                self._arrived(text if text is not None else event["bytes"])
             case "websocket.close":
                 code, reason = event.get("code", 1000), event.get("reason") or ""
                 if self._accepted:

@@ -34,7 +34,7 @@ NAMES = [
     "Stats",
     "drain_on_sigterm",
 ]
-TESTING = ["Captured", "Client", "Closed", "Failed", "Refused", "Stream", "capture", "connect"]
+TESTING = ["Captured", "Client", "Closed", "Failed", "Refused", "Stream", "Topic", "capture", "connect"]
 
 
 def modules() -> Iterator[ModuleType]:
