@@ -85,7 +85,9 @@ class Asks:
         return question.answer
 
     def asked(self, ask: str) -> bool:
-        """Was there ever a question with this id?"""
+        """Was there ever a question with this id? One that is open must have been asked here, not in another topic."""
+        if (question := self.questions.open.get(ask)) is not None:
+            return question.asker is self._connection
         number = ask[1:] if ask[:1] == "q" else ""
         return number.isdecimal() and 1 <= int(number[:20]) <= self.questions.number
 
