@@ -1,0 +1,116 @@
+"""Consumers: classes whose methods are called by the `type` of what comes in (document 004, "Basic Layout")."""
+
+from __future__ import annotations
+
+import functools
+from collections.abc import Awaitable, Callable
+from typing import Any
+
+from asgiref.sync import async_to_sync
+
+from chanx.compat.exceptions import StopConsumer
+from chanx.compat.layers import DEFAULT_CHANNEL_LAYER, get_channel_layer
+from chanx.compat.pump import Pump
+from chanx.compat.threads import in_thread
+
+Application = Callable[[Any, Any, Any], Awaitable[None]]
+
+
+def get_handler_name(message: dict[str, Any]) -> str:
+    """The method for a message: its `type`, with underscores for periods.
+
+    Raises:
+        ValueError: it has no type, or one that begins with an underscore, which no method may be called by.
+    """
+    kind: Any = message.get("type")
+    if not isinstance(kind, str) or not kind:
+        raise ValueError("the message has no 'type'; a consumer's method is found by it")
+    name = kind.replace(".", "_")
+    if name.startswith("_"):
+        raise ValueError(f"the type {kind!r} begins with an underscore; no such method is called for a message")
+    return name
+
+
+class AsyncConsumer:
+    """An ASGI application of one connection, whose methods are coroutines. Serve `as_asgi()`.
+
+    Attributes:
+        channel_layer_alias: of the channel layer.
+        scope: the connection's ASGI scope.
+        channel_layer: the channel layer; None where there is none.
+        channel_name: of this consumer's own channel, where there is a layer.
+    """
+
+    channel_layer_alias: str = DEFAULT_CHANNEL_LAYER
+
+    scope: Any
+    channel_layer: Any
+    channel_name: str
+    channel_receive: Callable[[], Awaitable[Any]]
+    base_send: Callable[[Any], Any]
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection, until a method raises `StopConsumer`."""
+        self.scope = scope
+        self.channel_layer = layer = get_channel_layer(self.channel_layer_alias)
+        channel: str | None = None
+        if layer is not None:
+            self.channel_name = channel = await layer.new_channel()
+            self.channel_receive = functools.partial(layer.receive, channel)
+        self.base_send = self._sender(send)
+        try:
+            await Pump(self.dispatch, receive).run(layer, channel)
+        except StopConsumer:
+            return
+
+    def _sender(self, send: Any) -> Callable[[Any], Any]:
+        return send  # type: ignore[no-any-return]
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        """Call the method for a message.
+
+        Raises:
+            ValueError: there is none.
+        """
+        await self._method(message)(message)
+
+    def _method(self, message: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
+        name = get_handler_name(message)
+        method = getattr(self, name, None)
+        if method is None:
+            raise ValueError(f"{type(self).__qualname__} has no method {name} for messages of type {message['type']!r}")
+        return method  # type: ignore[no-any-return]
+
+    async def send(self, message: dict[str, Any]) -> None:
+        """Send an ASGI event to the server."""
+        await self.base_send(message)
+
+    @classmethod
+    def as_asgi(cls, **initkwargs: Any) -> Application:
+        """An ASGI application that makes a consumer for each connection.
+
+        Args:
+            initkwargs: for the class.
+        """
+
+        async def app(scope: Any, receive: Any, send: Any) -> None:
+            await cls(**initkwargs)(scope, receive, send)
+
+        app.consumer_class = cls  # type: ignore[attr-defined]
+        app.consumer_initkwargs = initkwargs  # type: ignore[attr-defined]
+        functools.update_wrapper(app, cls, updated=())
+        return app
+
+
+class SyncConsumer(AsyncConsumer):
+    """The same, whose methods are plain functions; each call runs in a thread, one at a time for each consumer."""
+
+    def _sender(self, send: Any) -> Callable[[Any], Any]:
+        return async_to_sync(send)
+
+    async def dispatch(self, message: dict[str, Any]) -> None:
+        await in_thread(self._method(message), message)
+
+    def send(self, message: dict[str, Any]) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Send an ASGI event to the server; returns when it was taken."""
+        self.base_send(message)

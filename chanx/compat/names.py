@@ -1,0 +1,64 @@
+"""Names of channels and groups, and which capacity a channel has (the Channels specification of channel layers)."""
+
+from __future__ import annotations
+
+import fnmatch
+import re
+from collections.abc import Callable, Mapping
+from typing import Any
+
+#: So many characters are too many.
+MAX_NAME = 100
+
+_CHANNEL = re.compile(r"[a-zA-Z0-9\-_.]+(![a-zA-Z0-9\-_.]*)?")
+_GROUP = re.compile(r"[a-zA-Z0-9\-_.]+")
+
+
+def check_channel(name: Any, *, receive: bool = False) -> None:
+    """Refuse what is no name of a channel.
+
+    Args:
+        name: of a channel; one that belongs to a process has a `!` in it.
+        receive: it is to be received from, so it may be the part up to the `!`.
+
+    Raises:
+        TypeError: with the rule.
+    """
+    if isinstance(name, str) and len(name) < MAX_NAME and _CHANNEL.fullmatch(name):
+        if receive or not name.endswith("!"):
+            return
+    raise TypeError(
+        f"{name!r} is no name of a channel: it is a string of fewer than {MAX_NAME} ASCII letters, digits, hyphens, "
+        f"underscores and periods, with at most one ! in it"
+    )
+
+
+def check_group(name: Any) -> None:
+    """Refuse what is no name of a group.
+
+    Raises:
+        TypeError: with the rule.
+    """
+    if not (isinstance(name, str) and len(name) < MAX_NAME and _GROUP.fullmatch(name)):
+        raise TypeError(
+            f"{name!r} is no name of a group: it is a string of fewer than {MAX_NAME} ASCII letters, digits, hyphens, "
+            f"underscores and periods"
+        )
+
+
+def capacities(capacity: int, patterns: Mapping[Any, int] | None) -> Callable[[str], int]:
+    """How many messages may wait in a channel: that of the first pattern that matches its name.
+
+    Args:
+        capacity: of all others.
+        patterns: capacities by a pattern such as `"http.request*"`, or by a compiled regular expression.
+    """
+    compiled = [
+        (re.compile(fnmatch.translate(pattern)) if isinstance(pattern, str) else pattern, most)
+        for pattern, most in (patterns or {}).items()
+    ]
+
+    def of(name: str) -> int:
+        return next((most for pattern, most in compiled if pattern.match(name)), capacity)
+
+    return of

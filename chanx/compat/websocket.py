@@ -1,0 +1,269 @@
+"""Consumers of WebSockets, which see frames in place of ASGI events (document 004, "Generic Consumers")."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import Iterable
+from typing import Any
+
+from asgiref.sync import async_to_sync
+
+from chanx.compat.consumer import AsyncConsumer, SyncConsumer
+from chanx.compat.exceptions import AcceptConnection, DenyConnection, InvalidChannelLayerError, StopConsumer
+
+Headers = Iterable[tuple[bytes, bytes]]
+
+
+def _accepting(subprotocol: str | None, headers: Headers | None) -> dict[str, Any]:
+    event: dict[str, Any] = {"type": "websocket.accept", "subprotocol": subprotocol}
+    if headers:
+        event["headers"] = list(headers)
+    return event
+
+
+def _sending(text_data: str | None, bytes_data: bytes | None) -> dict[str, Any]:
+    if text_data is not None:
+        return {"type": "websocket.send", "text": text_data}
+    if bytes_data is not None:
+        # a text given for bytes is taken for what it says, as in the document's example
+        data = bytes_data.encode() if isinstance(bytes_data, str) else bytes_data
+        return {"type": "websocket.send", "bytes": data}
+    raise ValueError("nothing to send: give text_data or bytes_data")
+
+
+def _closing(code: int | bool | None, reason: str | None) -> dict[str, Any]:
+    event: dict[str, Any] = {"type": "websocket.close"}
+    if code is not None and code is not True:
+        event["code"] = code
+    if reason:
+        event["reason"] = reason
+    return event
+
+
+def _no_groups(error: AttributeError) -> InvalidChannelLayerError:
+    return InvalidChannelLayerError(
+        "groups= needs a channel layer with groups, and there is none; register one with register_channel_layer, "
+        "or name it in Django's CHANNEL_LAYERS"
+    )
+
+
+class AsyncWebsocketConsumer(AsyncConsumer):
+    """One WebSocket; override `connect`, `receive` and `disconnect`.
+
+    Attributes:
+        groups: the consumer's channel is in these groups from `connect` to `disconnect`.
+    """
+
+    groups: Iterable[str] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - given by `as_asgi`, for subclasses
+        if self.groups is None:
+            self.groups = []
+
+    async def websocket_connect(self, message: dict[str, Any]) -> None:  # noqa: ARG002
+        """A client asks for the connection."""
+        try:
+            for group in self.groups or ():
+                await self.channel_layer.group_add(group, self.channel_name)
+        except AttributeError as error:
+            raise _no_groups(error) from error
+        try:
+            await self.connect()
+        except AcceptConnection:
+            await self.accept()
+        except DenyConnection:
+            await self.close()
+
+    async def connect(self) -> None:
+        """Accept the connection, or refuse it with `close`."""
+        await self.accept()
+
+    async def accept(self, subprotocol: str | None = None, headers: Headers | None = None) -> None:
+        """Accept the connection.
+
+        Args:
+            subprotocol: one of those in `scope["subprotocols"]`.
+            headers: of the response.
+        """
+        await super().send(_accepting(subprotocol, headers))
+
+    async def websocket_receive(self, message: dict[str, Any]) -> None:
+        """A frame has come."""
+        if message.get("text") is not None:
+            await self.receive(text_data=message["text"])
+        else:
+            await self.receive(bytes_data=message["bytes"])
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Handle a frame: one of the two is given."""
+
+    async def send(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, text_data: str | None = None, bytes_data: bytes | None = None, close: bool | int = False
+    ) -> None:
+        """Send a frame.
+
+        Args:
+            text_data: of a text frame.
+            bytes_data: of a binary frame.
+            close: True, or a close code, to close the connection after it.
+
+        Raises:
+            ValueError: neither is given.
+        """
+        await super().send(_sending(text_data, bytes_data))
+        if close:
+            await self.close(close)
+
+    async def close(self, code: int | bool | None = None, reason: str | None = None) -> None:
+        """Close the connection, or refuse it where it is not accepted yet."""
+        await super().send(_closing(code, reason))
+
+    async def websocket_disconnect(self, message: dict[str, Any]) -> None:
+        """The connection has ended."""
+        try:
+            for group in self.groups or ():
+                await self.channel_layer.group_discard(group, self.channel_name)
+        except AttributeError as error:
+            raise _no_groups(error) from error
+        await self.disconnect(message["code"])
+        raise StopConsumer
+
+    async def disconnect(self, code: int) -> None:
+        """Clean up; `code` is the close code."""
+
+
+class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer):
+    """One WebSocket whose frames are JSON; override `receive_json`."""
+
+    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+        if not text_data:
+            raise ValueError("a frame without text came; JSON is sent as text")
+        await self.receive_json(await self.decode_json(text_data), **kwargs)
+
+    async def receive_json(self, content: Any, **kwargs: Any) -> None:
+        """Handle a frame."""
+
+    async def send_json(self, content: Any, close: bool | int = False) -> None:
+        """Send a frame, and then close the connection where `close` is True or a code."""
+        await super().send(text_data=await self.encode_json(content), close=close)
+
+    @classmethod
+    async def decode_json(cls, text_data: str) -> Any:
+        """The content of a frame."""
+        return json.loads(text_data)
+
+    @classmethod
+    async def encode_json(cls, content: Any) -> str:
+        """The text of a frame."""
+        return json.dumps(content)
+
+
+class WebsocketConsumer(SyncConsumer):
+    """One WebSocket; override `connect`, `receive` and `disconnect`, which run in threads.
+
+    Attributes:
+        groups: the consumer's channel is in these groups from `connect` to `disconnect`.
+    """
+
+    groups: Iterable[str] | None = None
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - given by `as_asgi`, for subclasses
+        if self.groups is None:
+            self.groups = []
+
+    def websocket_connect(self, message: dict[str, Any]) -> None:  # noqa: ARG002
+        """A client asks for the connection."""
+        try:
+            for group in self.groups or ():
+                async_to_sync(self.channel_layer.group_add)(group, self.channel_name)
+        except AttributeError as error:
+            raise _no_groups(error) from error
+        try:
+            self.connect()
+        except AcceptConnection:
+            self.accept()
+        except DenyConnection:
+            self.close()
+
+    def connect(self) -> None:
+        """Accept the connection, or refuse it with `close`."""
+        self.accept()
+
+    def accept(self, subprotocol: str | None = None, headers: Headers | None = None) -> None:
+        """Accept the connection.
+
+        Args:
+            subprotocol: one of those in `scope["subprotocols"]`.
+            headers: of the response.
+        """
+        super().send(_accepting(subprotocol, headers))
+
+    def websocket_receive(self, message: dict[str, Any]) -> None:
+        """A frame has come."""
+        if message.get("text") is not None:
+            self.receive(text_data=message["text"])
+        else:
+            self.receive(bytes_data=message["bytes"])
+
+    def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
+        """Handle a frame: one of the two is given."""
+
+    def send(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+        self, text_data: str | None = None, bytes_data: bytes | None = None, close: bool | int = False
+    ) -> None:
+        """Send a frame.
+
+        Args:
+            text_data: of a text frame.
+            bytes_data: of a binary frame.
+            close: True, or a close code, to close the connection after it.
+
+        Raises:
+            ValueError: neither is given.
+        """
+        super().send(_sending(text_data, bytes_data))
+        if close:
+            self.close(close)
+
+    def close(self, code: int | bool | None = None, reason: str | None = None) -> None:
+        """Close the connection, or refuse it where it is not accepted yet."""
+        super().send(_closing(code, reason))
+
+    def websocket_disconnect(self, message: dict[str, Any]) -> None:
+        """The connection has ended."""
+        try:
+            for group in self.groups or ():
+                async_to_sync(self.channel_layer.group_discard)(group, self.channel_name)
+        except AttributeError as error:
+            raise _no_groups(error) from error
+        self.disconnect(message["code"])
+        raise StopConsumer
+
+    def disconnect(self, code: int) -> None:
+        """Clean up; `code` is the close code."""
+
+
+class JsonWebsocketConsumer(WebsocketConsumer):
+    """One WebSocket whose frames are JSON; override `receive_json`, which runs in a thread."""
+
+    def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+        if not text_data:
+            raise ValueError("a frame without text came; JSON is sent as text")
+        self.receive_json(self.decode_json(text_data), **kwargs)
+
+    def receive_json(self, content: Any, **kwargs: Any) -> None:
+        """Handle a frame."""
+
+    def send_json(self, content: Any, close: bool | int = False) -> None:
+        """Send a frame, and then close the connection where `close` is True or a code."""
+        super().send(text_data=self.encode_json(content), close=close)
+
+    @classmethod
+    def decode_json(cls, text_data: str) -> Any:
+        """The content of a frame."""
+        return json.loads(text_data)
+
+    @classmethod
+    def encode_json(cls, content: Any) -> str:
+        """The text of a frame."""
+        return json.dumps(content)
