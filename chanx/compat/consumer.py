@@ -48,6 +48,7 @@ class AsyncConsumer:
     channel_name: str
     channel_receive: Callable[[], Awaitable[Any]]
     base_send: Callable[[Any], Any]
+    _pump: Pump
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection, until a method raises `StopConsumer`."""
@@ -58,8 +59,9 @@ class AsyncConsumer:
             self.channel_name = channel = await layer.new_channel()
             self.channel_receive = functools.partial(layer.receive, channel)
         self.base_send = self._sender(send)
+        self._pump = Pump(self.dispatch, receive)
         try:
-            await Pump(self.dispatch, receive).run(layer, channel)
+            await self._pump.run(layer, channel)
         except StopConsumer:
             return
 
@@ -109,6 +111,7 @@ class SyncConsumer(AsyncConsumer):
         return async_to_sync(send)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
+        """Call the method for a message in a thread."""
         await in_thread(self._method(message), message)
 
     def send(self, message: dict[str, Any]) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]

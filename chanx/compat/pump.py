@@ -22,7 +22,7 @@ Dispatch = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Pump:
-    """Runs one consumer.
+    """Runs one consumer, and what it lets run beside its messages.
 
     Args:
         dispatch: of the consumer.
@@ -30,16 +30,8 @@ class Pump:
     """
 
     __slots__ = (
-        "_cancel",
-        "_context",
-        "_dispatch",
-        "_done",
-        "_error",
-        "_home",
-        "_mailbox",
-        "_receive",
-        "_scope",
-        "_turn",
+        *("_cancel", "_cancel_beside", "_context", "_dispatch", "_done", "_error", "_home", "_mailbox"),
+        *("_receive", "_scope", "_turn"),
     )
 
     def __init__(self, dispatch: Dispatch, receive: Callable[[], Awaitable[Any]]) -> None:
@@ -51,6 +43,7 @@ class Pump:
         self._turn = False  # is something being dispatched?
         self._done: anyio.Event | None = None
         self._cancel: _runtime.Cancel | None = None
+        self._cancel_beside: _runtime.Cancel | None = None
         self._error: BaseException | None = None
         self._scope: anyio.CancelScope | None = None
 
@@ -90,6 +83,19 @@ class Pump:
         """Dispatch what waits in the channel."""
         while self._mailbox is not None and (publication := self._mailbox.take()) is not None:
             await self._dispatch(message_of(publication))
+
+    def beside(self, function: Callable[[], Awaitable[None]]) -> None:
+        """Run something beside the messages; what it raises ends the consumer, whose end cancels it."""
+        self._cancel_beside = self._home.spawn(self._run_beside, function, context=self._context)
+
+    async def _run_beside(self, function: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await function()
+        except BaseException as error:  # noqa: BLE001 - as in `_work`
+            self._failed(error)
+        finally:
+            self._cancel_beside = None
+            self._wake()
 
     def _came(self) -> None:
         """A message has come from the channel; called on the consumer's loop."""
@@ -135,15 +141,19 @@ class Pump:
 
     def _over(self) -> None:
         self._turn = False
+        self._wake()
+
+    def _wake(self) -> None:
         if self._done is not None:
             self._done.set()
             self._done = None
 
     async def _stop(self) -> None:
         """Nothing is dispatched any more; wait for the end of what is."""
-        if self._cancel is not None:
-            self._cancel()
-            with anyio.CancelScope(shield=True):
-                while self._cancel is not None:
-                    self._done = self._done or anyio.Event()
-                    await self._done.wait()
+        for cancel in (self._cancel, self._cancel_beside):
+            if cancel is not None:
+                cancel()
+        with anyio.CancelScope(shield=True):
+            while self._cancel is not None or self._cancel_beside is not None:
+                self._done = self._done or anyio.Event()
+                await self._done.wait()

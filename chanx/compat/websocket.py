@@ -26,8 +26,8 @@ def _sending(text_data: str | None, bytes_data: bytes | None) -> dict[str, Any]:
         return {"type": "websocket.send", "text": text_data}
     if bytes_data is not None:
         # a text given for bytes is taken for what it says, as in the document's example
-        data = bytes_data.encode() if isinstance(bytes_data, str) else bytes_data
-        return {"type": "websocket.send", "bytes": data}
+        given: Any = bytes_data
+        return {"type": "websocket.send", "bytes": given.encode() if isinstance(given, str) else given}
     raise ValueError("nothing to send: give text_data or bytes_data")
 
 
@@ -40,7 +40,7 @@ def _closing(code: int | bool | None, reason: str | None) -> dict[str, Any]:
     return event
 
 
-def _no_groups(error: AttributeError) -> InvalidChannelLayerError:
+def _no_groups() -> InvalidChannelLayerError:
     return InvalidChannelLayerError(
         "groups= needs a channel layer with groups, and there is none; register one with register_channel_layer, "
         "or name it in Django's CHANNEL_LAYERS"
@@ -66,7 +66,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
             for group in self.groups or ():
                 await self.channel_layer.group_add(group, self.channel_name)
         except AttributeError as error:
-            raise _no_groups(error) from error
+            raise _no_groups() from error
         try:
             await self.connect()
         except AcceptConnection:
@@ -124,7 +124,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
             for group in self.groups or ():
                 await self.channel_layer.group_discard(group, self.channel_name)
         except AttributeError as error:
-            raise _no_groups(error) from error
+            raise _no_groups() from error
         await self.disconnect(message["code"])
         raise StopConsumer
 
@@ -135,7 +135,17 @@ class AsyncWebsocketConsumer(AsyncConsumer):
 class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer):
     """One WebSocket whose frames are JSON; override `receive_json`."""
 
-    async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+    async def receive(
+        self,
+        text_data: str | None = None,
+        bytes_data: bytes | None = None,  # noqa: ARG002 - JSON is text
+        **kwargs: Any,
+    ) -> None:
+        """Read a frame and give it to `receive_json`.
+
+        Raises:
+            ValueError: it has no text, or `decode_json` cannot read it.
+        """
         if not text_data:
             raise ValueError("a frame without text came; JSON is sent as text")
         await self.receive_json(await self.decode_json(text_data), **kwargs)
@@ -177,7 +187,7 @@ class WebsocketConsumer(SyncConsumer):
             for group in self.groups or ():
                 async_to_sync(self.channel_layer.group_add)(group, self.channel_name)
         except AttributeError as error:
-            raise _no_groups(error) from error
+            raise _no_groups() from error
         try:
             self.connect()
         except AcceptConnection:
@@ -235,7 +245,7 @@ class WebsocketConsumer(SyncConsumer):
             for group in self.groups or ():
                 async_to_sync(self.channel_layer.group_discard)(group, self.channel_name)
         except AttributeError as error:
-            raise _no_groups(error) from error
+            raise _no_groups() from error
         self.disconnect(message["code"])
         raise StopConsumer
 
@@ -246,7 +256,17 @@ class WebsocketConsumer(SyncConsumer):
 class JsonWebsocketConsumer(WebsocketConsumer):
     """One WebSocket whose frames are JSON; override `receive_json`, which runs in a thread."""
 
-    def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
+    def receive(
+        self,
+        text_data: str | None = None,
+        bytes_data: bytes | None = None,  # noqa: ARG002 - JSON is text
+        **kwargs: Any,
+    ) -> None:
+        """Read a frame and give it to `receive_json`.
+
+        Raises:
+            ValueError: it has no text, or `decode_json` cannot read it.
+        """
         if not text_data:
             raise ValueError("a frame without text came; JSON is sent as text")
         self.receive_json(self.decode_json(text_data), **kwargs)
