@@ -1,0 +1,1 @@
+"""Protection of WebSockets in Django; needs the `django` extra."""

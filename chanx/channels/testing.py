@@ -1,0 +1,5 @@
+"""Communicators for tests."""
+
+from chanx.compat.testing import ApplicationCommunicator, HttpCommunicator, WebsocketCommunicator
+
+__all__ = ["ApplicationCommunicator", "HttpCommunicator", "WebsocketCommunicator"]
