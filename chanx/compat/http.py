@@ -38,7 +38,7 @@ class AsyncHttpConsumer(AsyncConsumer):
             status: of the response.
             headers: pairs of bytes, or a dictionary.
         """
-        pairs = headers.items() if isinstance(headers, Mapping) else headers or ()
+        pairs: Iterable[tuple[bytes, bytes]] = headers.items() if isinstance(headers, Mapping) else headers or ()  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
         await self.send({"type": "http.response.start", "status": status, "headers": [tuple(pair) for pair in pairs]})
 
     async def send_body(self, body: bytes, *, more_body: bool = False) -> None:

@@ -24,9 +24,9 @@ def check_channel(name: Any, *, receive: bool = False) -> None:
     Raises:
         TypeError: with the rule.
     """
-    if isinstance(name, str) and len(name) < MAX_NAME and _CHANNEL.fullmatch(name):
-        if receive or not name.endswith("!"):
-            return
+    valid = isinstance(name, str) and len(name) < MAX_NAME and _CHANNEL.fullmatch(name) is not None
+    if valid and (receive or not name.endswith("!")):
+        return
     raise TypeError(
         f"{name!r} is no name of a channel: it is a string of fewer than {MAX_NAME} ASCII letters, digits, hyphens, "
         f"underscores and periods, with at most one ! in it"

@@ -101,17 +101,21 @@ class URLRouter:
                     "args": (*outer["args"], *args),
                     "kwargs": {**outer["kwargs"], **(route.default_args or {}), **kwargs},
                 }
-                inner = {**scope, "path_remaining": remaining, "url_route": url_route}
+                inner: Any = {**scope, "path_remaining": remaining, "url_route": url_route}
                 await route.callback(inner, receive, send)
                 return
         raise ValueError(f"no route found for the path {path!r}")
 
 
 def _starlette_scope(scope: Any, found: Any, rest: str) -> Any:
-    outer = scope.get("url_route") or {"args": (), "kwargs": {}}
-    kwargs = {**outer["kwargs"], **found.get("path_params", {})}
     path = scope.get("root_path", "") + "/" + rest
-    return {**scope, "path": path, **found, "url_route": {"args": outer["args"], "kwargs": kwargs}}
+    return {**scope, "path": path, **found, "url_route": _url_route(scope, (), found.get("path_params", {}))}
+
+
+def _url_route(scope: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
+    """What the path has captured so far, and here."""
+    outer: dict[str, Any] = scope.get("url_route") or {"args": (), "kwargs": {}}
+    return {"args": (*outer["args"], *args), "kwargs": {**outer["kwargs"], **kwargs}}
 
 
 def _pattern(route: Any) -> Any:

@@ -7,11 +7,45 @@ from collections.abc import Iterable
 from typing import Any
 from urllib.parse import unquote, urlparse
 
-from asgiref.testing import ApplicationCommunicator
+import asgiref.testing
 
 __all__ = ["ApplicationCommunicator", "HttpCommunicator", "WebsocketCommunicator"]
 
 Headers = Iterable[tuple[bytes, bytes]]
+
+_Communicator: Any = asgiref.testing.ApplicationCommunicator  # it has no types
+
+
+class ApplicationCommunicator(_Communicator):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]
+    """Runs an ASGI application in a task, for tests (asgiref's class).
+
+    Args:
+        application: ASGI.
+        scope: of the connection.
+    """
+
+    def __init__(self, application: Any, scope: dict[str, Any]) -> None:
+        super().__init__(application, scope)
+
+    async def send_input(self, message: dict[str, Any]) -> None:
+        """Give the application an event; raises what it has raised."""
+        await super().send_input(message)
+
+    async def receive_output(self, timeout: float = 1) -> dict[str, Any]:
+        """The next event that the application sends.
+
+        Raises:
+            TimeoutError: none came in time; the application is cancelled.
+        """
+        return await super().receive_output(timeout)  # type: ignore[no-any-return]
+
+    async def receive_nothing(self, timeout: float = 0.1, interval: float = 0.01) -> bool:
+        """Does the application send nothing for so long?"""
+        return await super().receive_nothing(timeout, interval)  # type: ignore[no-any-return]
+
+    async def wait(self, timeout: float = 1) -> None:
+        """Wait for the end of the application; raises what it raises."""
+        await super().wait(timeout)
 
 
 def _scope(kind: str, path: str, headers: Headers | None) -> dict[str, Any]:
