@@ -59,7 +59,7 @@ class AsyncConsumer:
             self.channel_name = channel = await layer.new_channel()
             self.channel_receive = functools.partial(layer.receive, channel)
         self.base_send = self._sender(send)
-        self._pump = Pump(self.dispatch, receive)
+        self._pump = Pump(self.dispatch, receive, broadcasts=hasattr(self, "chanx_broadcast"))
         try:
             await self._pump.run(layer, channel)
         except StopConsumer:

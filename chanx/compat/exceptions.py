@@ -1,6 +1,13 @@
-"""What consumers and channel layers raise (documents 003 and 004, COMPAT, "Django Channels 4.3")."""
+"""What consumers and channel layers raise (documents 003 and 004, COMPAT, "Django Channels 4.3").
+
+Where Channels is installed, these names mean its own classes: layers of other people raise them, and what stands in
+front of a consumer may catch or raise them, by either import path.
+"""
 
 from __future__ import annotations
+
+import importlib
+import importlib.util
 
 from chanx.exceptions import ChanxError
 
@@ -35,3 +42,22 @@ class RequestAborted(ChanxError):
 
 class RequestTimeout(RequestAborted):
     """The request took too long to read."""
+
+
+_NAMES = (
+    *("ChannelFull", "MessageTooLarge", "InvalidChannelLayerError", "AcceptConnection", "DenyConnection"),
+    *("StopConsumer", "RequestAborted", "RequestTimeout"),
+)
+
+
+def _take_theirs() -> None:
+    if importlib.util.find_spec("channels") is None:
+        return
+    try:
+        theirs = importlib.import_module("channels.exceptions")
+    except ImportError:  # a package of that name which is somebody else's
+        return
+    globals().update({name: getattr(theirs, name) for name in _NAMES if hasattr(theirs, name)})
+
+
+_take_theirs()

@@ -3,39 +3,49 @@
 Its channels are members of the group layer, told by their names; so consumers and native channels that share a group
 layer share groups. A delivery costs the same however many members a group has: a message is written once, and each
 channel queues a reference to it.
+
+Rules: a lock guards the table of channels, and which groups each is in; so a channel that is found in the table is not
+dropped from it before what is done with it is done. A consumer's channel lives as long as the consumer. Any other is
+made when it is needed, and dropped when nobody would miss it: at once where it is empty, in no group and nobody
+receives, else when messages in it have expired unread, or the memberships have.
 """
 
 from __future__ import annotations
 
-import logging
 import secrets
 import threading
-import time
-from collections.abc import Mapping
+from collections.abc import Callable, Mapping
+from functools import partial
+from time import monotonic
 from typing import Any
 
+from chanx import _runtime
 from chanx.compat import content
 from chanx.compat.exceptions import ChannelFull
-from chanx.compat.mailbox import Mailbox
+from chanx.compat.mailbox import Listener, Mailbox
 from chanx.compat.names import capacities, check_channel, check_group
 from chanx.groups.layer import GroupLayer, Publication
 from chanx.groups.memory import MemoryLayer
 
-logger = logging.getLogger("chanx")
-
-#: So often, counted in new channels, those that nobody would miss are looked for.
-_SWEEP = 1000
+#: When there are so many channels more than after the last look, those that nobody would miss are looked for.
+_MANY = 1000
 
 
 class ChannelLayer:
-    """Channels and groups of channels, in this process.
+    """Channels and groups of channels, in this process, over all its event loops and threads.
 
     Args:
         expiry: how long a message may wait in a channel, in seconds.
         group_expiry: how long a channel may be in a group without being added anew, in seconds.
         capacity: how many messages may wait in a channel.
         channel_capacity: other capacities, by a pattern of names such as `"http.request*"`.
-        groups: the group layer; share it with `Channel(groups=…)` to share groups. One in memory when left out.
+        groups: the group layer; one in memory when left out.
+
+    Attributes:
+        group_layer: give it to native channels, `Channel(groups=layer.group_layer)`, to share groups with them.
+
+    Raises:
+        ValueError: a capacity is no positive integer.
     """
 
     extensions = ("groups", "flush")
@@ -54,22 +64,35 @@ class ChannelLayer:
         self.group_layer: GroupLayer = MemoryLayer() if groups is None else groups
         self._capacity_of = capacities(capacity, channel_capacity)
         self._mailboxes: dict[str, Mailbox] = {}
-        self._lock = threading.Lock()
+        self._unheard: dict[str, Mailbox] = {}  # those that are no consumer's, the only ones to be looked through
+        self._lock = threading.RLock()
         self._prefix = secrets.token_hex(8)
         self._number = 0
+        self._dropped = 0
+        self._look_at = (_MANY, monotonic() + expiry)
+
+    @property
+    def dropped(self) -> int:
+        """How many messages were dropped for want of room or time."""
+        with self._lock:
+            return self._dropped + sum(mailbox.dropped for mailbox in self._mailboxes.values())
 
     # -- channels -----------------------------------------------------------------------------------
 
     async def new_channel(self, prefix: str = "specific") -> str:
-        """A name that no other channel has, of a channel of this process."""
+        """A name that no other channel has, of a channel of this process.
+
+        Raises:
+            TypeError: such a prefix makes no name.
+        """
         with self._lock:
             self._number += 1
-            if self._number % _SWEEP == 0:
-                self._sweep()
-            return f"{prefix}.{self._prefix}!{self._number:x}"
+            name = f"{prefix}.{self._prefix}!{self._number:x}"
+        check_channel(name)
+        return name
 
     async def send(self, channel: str, message: dict[str, Any]) -> None:
-        """Put a message into a channel.
+        """Put a message into a channel; the id of a native connection is one, too.
 
         Raises:
             ChannelFull: as many wait there as may.
@@ -77,22 +100,45 @@ class ChannelLayer:
         """
         check_channel(channel)
         publication = _publication(message, connections=(channel,))
-        if self.mailbox(channel).full:
-            raise ChannelFull(f"{channel} is full: {self._capacity_of(channel)} messages wait in it")
-        await self.group_layer.publish(publication)
+        with self._lock:
+            mailbox = self._mailboxes.get(channel)
+            if mailbox is None and self._is_here(channel):
+                mailbox = self._made(channel)
+            if mailbox is not None:
+                mailbox.receivers += 1  # it stays, also when a thread looks for idle ones
+        if mailbox is None:
+            await self.group_layer.publish(publication)
+            return
+        try:
+            if not mailbox.put(publication):
+                raise ChannelFull(f"{channel} is full: {self._capacity_of(channel)} messages wait in it")
+        finally:
+            self._let_go(mailbox)
+
+    def _is_here(self, channel: str) -> bool:
+        """Are messages for it kept here? Else another process has it, or it is the id of a native connection."""
+        return isinstance(self.group_layer, MemoryLayer) and not self.group_layer.members.has(channel)
 
     async def receive(self, channel: str) -> dict[str, Any]:
-        """The next message of a channel; waits for one.
+        """The next message of a channel; waits for one. Each message goes to one receiver.
 
         Raises:
             TypeError: it is no name.
         """
-        check_channel(channel, receive=True)
-        mailbox = self.mailbox(channel)
+        check_channel(channel)
+        with self._lock:
+            mailbox = self._mailboxes.get(channel) or self._made(channel)
+            mailbox.receivers += 1
         try:
             return await mailbox.receive()
         finally:
-            self._forget_idle(mailbox)
+            self._let_go(mailbox)
+
+    def _let_go(self, mailbox: Mailbox) -> None:
+        with self._lock:
+            mailbox.receivers -= 1
+            if mailbox.idle:
+                self.discard(mailbox)
 
     # -- groups -------------------------------------------------------------------------------------
 
@@ -104,10 +150,18 @@ class ChannelLayer:
         """
         check_group(group)
         check_channel(channel)
-        mailbox = self.mailbox(channel)
-        mailbox.groups[group] = time.monotonic()
-        self.group_layer.members.join(group, mailbox)
-        await self.group_layer.subscribe(group)
+        with self._lock:
+            mailbox = self._mailboxes.get(channel) or self._made(channel)
+            first = group not in mailbox.groups
+            mailbox.joined(group)
+            self.group_layer.members.join(group, mailbox)
+            subscribed = self.group_layer.subscribe(group)
+        try:
+            await subscribed
+        except BaseException:
+            if first:
+                await self.group_discard(group, channel)
+            raise
 
     async def group_discard(self, group: str, channel: str) -> None:
         """Take a channel out of a group; nothing happens where it is not in it.
@@ -117,13 +171,15 @@ class ChannelLayer:
         """
         check_group(group)
         check_channel(channel)
-        mailbox = self._mailboxes.get(channel)
-        if mailbox is not None:
-            self._leave(group, mailbox)
-            self._forget_idle(mailbox)
+        with self._lock:
+            mailbox = self._mailboxes.get(channel)
+            if mailbox is not None:
+                self._leave(group, mailbox)
+                if mailbox.idle:
+                    self.discard(mailbox)
 
     async def group_send(self, group: str, message: dict[str, Any]) -> None:
-        """Put a message into all channels of a group; where there is no room it is dropped.
+        """Put a message into all channels of a group; where there is no room it is dropped, and counted.
 
         Raises:
             TypeError: it is no name, or no message.
@@ -131,12 +187,17 @@ class ChannelLayer:
         check_group(group)
         await self.group_layer.publish(_publication(message, groups=(group,)))
 
+    # -- the whole ----------------------------------------------------------------------------------
+
     async def flush(self) -> None:
-        """Forget all channels and groups."""
+        """Forget all messages and groups; consumers go on, and who waits for a message waits on."""
         with self._lock:
-            mailboxes = list(self._mailboxes.values())
-        for mailbox in mailboxes:
-            self.discard(mailbox)
+            for mailbox in tuple(self._mailboxes.values()):
+                mailbox.clear()
+                for group in tuple(mailbox.groups):
+                    self._leave(group, mailbox)
+                if mailbox.idle:
+                    self.discard(mailbox)
 
     async def close(self) -> None:
         """Let go of the group layer."""
@@ -144,40 +205,61 @@ class ChannelLayer:
 
     # -- for consumers ------------------------------------------------------------------------------
 
-    def mailbox(self, channel: str) -> Mailbox:
-        """The messages that wait in a channel; made when it is needed."""
+    def listen(
+        self, channel: str, home: _runtime.Runtime, notify: Callable[[], None], broadcasts: bool = False
+    ) -> Mailbox:
+        """The channel of a consumer, until it is discarded.
+
+        Args:
+            channel: its name.
+            home: the loop that the consumer runs on.
+            notify: called there whenever a message has come.
+            broadcasts: does it want what native channels send straight to clients?
+        """
         with self._lock:
-            mailbox = self._mailboxes.get(channel)
-            if mailbox is None:
-                mailbox = Mailbox(channel, self._capacity_of(channel), self.expiry, self.group_expiry)
-                self._mailboxes[channel] = mailbox
-                self.group_layer.members.add(mailbox)
+            mailbox = self._mailboxes.get(channel) or self._made(channel)
+            mailbox.listener = Listener(home, notify, partial(self.discard, mailbox), broadcasts)
+            self._unheard.pop(channel, None)
             return mailbox
 
     def discard(self, mailbox: Mailbox) -> None:
         """A channel is no more; it leaves its groups."""
-        for group in tuple(mailbox.groups):
-            self._leave(group, mailbox)
         with self._lock:
-            self._mailboxes.pop(mailbox.id, None)
-        self.group_layer.members.remove(mailbox)
-        if mailbox.dropped:
-            logger.warning("channel %s: %d messages were dropped for want of room or time", mailbox.id, mailbox.dropped)
+            if self._mailboxes.get(mailbox.id) is not mailbox:
+                return
+            for group in tuple(mailbox.groups):
+                self._leave(group, mailbox)
+            del self._mailboxes[mailbox.id]
+            self._unheard.pop(mailbox.id, None)
+            self.group_layer.members.remove(mailbox)
+            self._dropped += mailbox.dropped
+
+    def _made(self, channel: str) -> Mailbox:
+        many, late = self._look_at
+        if len(self._unheard) >= many or monotonic() > late:
+            self._tidy()
+        mailbox = Mailbox(channel, self._capacity_of(channel), self.expiry, self.group_expiry)
+        self._mailboxes[channel] = self._unheard[channel] = mailbox
+        self.group_layer.members.add(mailbox)
+        return mailbox
 
     def _leave(self, group: str, mailbox: Mailbox) -> None:
         if mailbox.groups.pop(group, None) is not None and self.group_layer.members.leave(group, mailbox):
             self.group_layer.unsubscribe(group)
 
-    def _forget_idle(self, mailbox: Mailbox) -> None:
-        if mailbox.idle:
-            self.discard(mailbox)
+    def _tidy(self) -> None:
+        """Drop what has waited too long, and the channels that nobody would miss.
 
-    def _sweep(self) -> None:
-        """Drop messages that have waited too long, and channels that nobody would miss."""
-        for mailbox in list(self._mailboxes.values()):
-            if not mailbox.full and mailbox.idle:
-                self._mailboxes.pop(mailbox.id)
-                self.group_layer.members.remove(mailbox)
+        Those in which a message has expired are among them, with their memberships: nobody has received there for that
+        long (Channels specification, "Persistence").
+        """
+        for mailbox in tuple(self._unheard.values()):
+            expired, groups = mailbox.tidy()
+            for group in groups:
+                self._leave(group, mailbox)
+            if not mailbox.receivers and (expired or mailbox.idle):
+                self.discard(mailbox)
+        self._look_at = (2 * len(self._unheard) + _MANY, monotonic() + self.expiry)
 
 
 def _publication(message: Any, **addressed: Any) -> Publication:

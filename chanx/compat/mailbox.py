@@ -1,15 +1,18 @@
-"""One channel of a channel layer: a bounded queue of messages, for one receiver or one consumer.
+"""One channel of a channel layer: a bounded queue of messages, for one consumer or for whoever receives.
 
-Rules: any thread may put, and a lock guards the queue; whoever receives is woken on the loop it waits on. Messages are
-kept as they were published, shared by all channels that got them, and are read only when they are taken.
+Rules: any thread may put, and a lock guards the queue and those who wait; nobody is called while it is held. Whoever
+receives is woken on the loop it waits on, and a message stays in the queue until somebody takes it: who is cancelled
+loses nothing, and wakes the next. Messages are kept as they were published, shared by all channels that got them, and
+are read only when they are taken.
 """
 
 from __future__ import annotations
 
+import logging
 import threading
-import time
 from collections import deque
 from collections.abc import Callable
+from time import monotonic
 from typing import Any
 
 import anyio
@@ -17,6 +20,11 @@ import anyio
 from chanx import _runtime
 from chanx.compat import content
 from chanx.groups.layer import Publication
+
+logger = logging.getLogger("chanx")
+
+#: The type of a message that a native channel broadcasts, as it comes to a consumer that has the method for it.
+BROADCAST = "chanx.broadcast"
 
 
 class Anywhere:
@@ -35,6 +43,27 @@ class Anywhere:
 ANYWHERE = Anywhere()
 
 
+class Listener:
+    """Whom a mailbox tells of messages: a consumer.
+
+    Args:
+        home: the loop it runs on.
+        notify: called there whenever a message has come.
+        lost: called, on any thread, when the loop has ended without the consumer having been able to leave.
+        broadcasts: does it want what native channels send straight to clients?
+    """
+
+    __slots__ = ("broadcasts", "home", "lost", "notify")
+
+    def __init__(
+        self, home: _runtime.Runtime, notify: Callable[[], None], lost: Callable[[], None], broadcasts: bool
+    ) -> None:
+        self.home = home
+        self.notify = notify
+        self.lost = lost
+        self.broadcasts = broadcasts
+
+
 class Mailbox:
     """The messages that wait in one channel.
 
@@ -46,104 +75,176 @@ class Mailbox:
 
     Attributes:
         id: its name; members of groups are told by that.
-        groups: those it is in, and since when.
+        groups: those it is in, and since when; changed under the lock of its layer.
+        receivers: how many are in `receive`; changed under the lock of its layer.
         dropped: messages for which there was no room, or that had waited too long.
+        listener: the consumer whose channel it is.
     """
 
     __slots__ = (
-        *("_capacity", "_expiry", "_group_expiry", "_listener", "_lock", "_queue", "_waiter"),
-        *("dropped", "groups", "home", "id"),
+        *("_capacity", "_expiry", "_group_expiry", "_lock", "_queue", "_told", "_waiters"),
+        *("dropped", "groups", "home", "id", "listener", "receivers"),
     )
 
     def __init__(self, name: str, capacity: int, expiry: float, group_expiry: float) -> None:
         self.id = name
         self.home = ANYWHERE
         self.groups: dict[str, float] = {}
+        self.receivers = 0
         self.dropped = 0
+        self.listener: Listener | None = None
         self._capacity = capacity
         self._expiry = expiry
         self._group_expiry = group_expiry
+        self._told = False  # has it been said that messages are dropped?
         self._queue: deque[tuple[float, Publication]] = deque()
         self._lock = threading.Lock()
-        self._listener: tuple[_runtime.Runtime, Callable[[], None]] | None = None
-        self._waiter: tuple[_runtime.Runtime, anyio.Event] | None = None
+        self._waiters: deque[tuple[_runtime.Runtime, anyio.Event]] | None = None
 
     @property
     def idle(self) -> bool:
         """Nobody would miss it."""
-        return not self._queue and not self.groups and self._listener is None and self._waiter is None
+        return not self._queue and not self.groups and self.listener is None and not self.receivers
 
     @property
-    def full(self) -> bool:
-        """There is no room for another message."""
-        with self._lock:
-            self._expire(time.monotonic())
-            return len(self._queue) >= self._capacity
+    def waiting(self) -> int:
+        """How many messages are in it, those that have expired by now among them."""
+        return len(self._queue)
+
+    def joined(self, group: str) -> None:
+        """It is in a group from now on, or anew."""
+        self.groups[group] = monotonic()
 
     def push(self, publication: Publication) -> None:
-        """Queue a message; one for which there is no room is dropped, and counted."""
-        now = time.monotonic()
-        if publication.groups and self.groups:
-            oldest = now - self._group_expiry
-            if all(self.groups.get(group, now) < oldest for group in publication.groups if group in self.groups):
-                return
-        with self._lock:
-            self._expire(now)
-            if len(self._queue) >= self._capacity:
+        """Queue what was published; where there is no room it is dropped, counted, and logged once an episode."""
+        listener = self.listener
+        if publication.event is None and (listener is None or not listener.broadcasts):
+            return  # a frame for clients, and here is none
+        if publication.groups and self._expired_in(publication.groups) and self.id not in publication.connections:
+            return
+        if not self.put(publication):
+            with self._lock:
                 self.dropped += 1
-                return
-            self._queue.append((now, publication))
-            waiter, self._waiter = self._waiter, None
-            listener = self._listener
-        if listener is not None:
-            home, notify = listener
-            if home.here():
-                notify()
-            else:
-                home.post(notify)
-        if waiter is not None:
-            home, event = waiter
-            home.post(event.set)
+            self._say(f"is full: {self._capacity} messages wait")
 
-    def _expire(self, now: float) -> None:
+    def _expired_in(self, groups: tuple[str, ...]) -> bool:
+        """Has it been too long in all of these?"""
+        oldest = monotonic() - self._group_expiry
+        return all(self.groups.get(group, oldest) <= oldest for group in groups)
+
+    def put(self, publication: Publication) -> bool:
+        """Queue a message; False when there is no room for it."""
+        now = monotonic()
+        with self._lock:
+            expired = self._expire(now)
+            room = len(self._queue) < self._capacity
+            if room:
+                self._queue.append((now, publication))
+        if expired:
+            self._say(f"is not read: what has waited for more than {self._expiry} s expires")
+        if not room:
+            return False
+        listener = self.listener
+        if listener is not None:
+            if listener.home.here():
+                listener.notify()
+            elif not listener.home.post(listener.notify):
+                listener.lost()
+        if self._waiters:
+            self._wake()
+        return True
+
+    def _say(self, what: str) -> None:
+        """Log that messages are dropped, once until all that waits has been taken."""
+        told, self._told = self._told, True
+        if not told:
+            logger.warning("channel %s %s; messages are dropped until it has caught up", self.id, what)
+
+    def _expire(self, now: float) -> bool:
+        expired = False
         while self._queue and now - self._queue[0][0] > self._expiry:
             self._queue.popleft()
             self.dropped += 1
+            expired = True
+        return expired
 
     def take(self) -> Publication | None:
         """The first message; None when there is none."""
         with self._lock:
-            self._expire(time.monotonic())
-            return self._queue.popleft()[1] if self._queue else None
+            return self._taken()
+
+    def _taken(self) -> Publication | None:
+        if not self._queue:
+            return None
+        self._expire(monotonic())
+        if not self._queue:
+            return None
+        publication = self._queue.popleft()[1]
+        self._told = self._told and bool(self._queue)
+        return publication
 
     async def receive(self) -> dict[str, Any]:
-        """The next message, when there is one."""
-        home = _runtime.current()
+        """The next message, when there is one; each goes to one of those who wait, who waits longest first."""
+        waiter: tuple[_runtime.Runtime, anyio.Event] | None = None
         while True:
             with self._lock:
-                self._expire(time.monotonic())
-                if self._queue:
-                    return message_of(self._queue.popleft()[1])
-                event = anyio.Event()
-                self._waiter = (home, event)
+                publication = self._taken()
+                if publication is None:
+                    waiter = (_runtime.current(), anyio.Event())
+                    self._waiters = deque() if self._waiters is None else self._waiters
+                    self._waiters.append(waiter)
+            if publication is not None:
+                return message_of(publication)
+            assert waiter is not None
             try:
-                await event.wait()
-            finally:
-                self._forget_waiter(event)
+                await waiter[1].wait()
+            except BaseException:
+                self._gone(waiter)
+                raise
 
-    def _forget_waiter(self, event: anyio.Event) -> None:
-        with self._lock:
-            if self._waiter is not None and self._waiter[1] is event:
-                self._waiter = None
+    def _wake(self) -> None:
+        """Wake whoever waits longest, on a loop that still runs."""
+        while True:
+            with self._lock:
+                if not self._waiters:
+                    return
+                home, event = self._waiters.popleft()
+            if home.here():
+                event.set()
+                return
+            if home.post(event.set):
+                return
 
-    def listen(self, home: _runtime.Runtime, notify: Callable[[], None]) -> None:
-        """Have a function called on a loop whenever a message has come."""
+    def _gone(self, waiter: tuple[_runtime.Runtime, anyio.Event]) -> None:
+        """It waits no more; was it woken for a message already, then another one is to get that."""
         with self._lock:
-            self._listener = (home, notify)
+            woken = self._waiters is None or waiter not in self._waiters
+            if not woken and self._waiters is not None:
+                self._waiters.remove(waiter)
+            more = bool(self._queue)
+        if woken and more:
+            self._wake()
+
+    def clear(self) -> None:
+        """Forget all messages."""
+        with self._lock:
+            self._queue.clear()
+
+    def tidy(self) -> tuple[bool, list[str]]:
+        """Drop what has waited too long: was there any? And the groups that it has been in for too long."""
+        now = monotonic()
+        with self._lock:
+            expired = self._expire(now)
+        return expired, [group for group, since in tuple(self.groups.items()) if now - since > self._group_expiry]
 
 
 def message_of(publication: Publication) -> dict[str, Any]:
-    """What a consumer gets; an event of a native channel has its tag for a type."""
+    """What a consumer gets. An event of a native channel has its tag for a type, whatever its fields are called; what
+    native channels send to clients has the type `chanx.broadcast`, and the frame as `text`.
+    """
+    if publication.event is None:
+        return {"type": BROADCAST, "text": publication.body}
     message = content.read(publication.body)
-    message.setdefault("type", publication.event)
+    if publication.event:
+        message["type"] = publication.event
     return message

@@ -14,23 +14,20 @@ _CHANNEL = re.compile(r"[a-zA-Z0-9\-_.]+(![a-zA-Z0-9\-_.]*)?")
 _GROUP = re.compile(r"[a-zA-Z0-9\-_.]+")
 
 
-def check_channel(name: Any, *, receive: bool = False) -> None:
+def check_channel(name: Any) -> None:
     """Refuse what is no name of a channel.
 
     Args:
         name: of a channel; one that belongs to a process has a `!` in it.
-        receive: it is to be received from, so it may be the part up to the `!`.
 
     Raises:
         TypeError: with the rule.
     """
-    valid = isinstance(name, str) and len(name) < MAX_NAME and _CHANNEL.fullmatch(name) is not None
-    if valid and (receive or not name.endswith("!")):
-        return
-    raise TypeError(
-        f"{name!r} is no name of a channel: it is a string of fewer than {MAX_NAME} ASCII letters, digits, hyphens, "
-        f"underscores and periods, with at most one ! in it"
-    )
+    if not (isinstance(name, str) and len(name) < MAX_NAME and _CHANNEL.fullmatch(name)):
+        raise TypeError(
+            f"{name!r} is no name of a channel: it is a string of fewer than {MAX_NAME} ASCII letters, digits, "
+            f"hyphens, underscores and periods, with at most one ! in it"
+        )
 
 
 def check_group(name: Any) -> None:
@@ -52,7 +49,14 @@ def capacities(capacity: int, patterns: Mapping[Any, int] | None) -> Callable[[s
     Args:
         capacity: of all others.
         patterns: capacities by a pattern such as `"http.request*"`, or by a compiled regular expression.
+
+    Raises:
+        ValueError: a capacity is not a positive integer.
     """
+    for given in (capacity, *(patterns or {}).values()):
+        number: Any = given
+        if not isinstance(number, int) or number < 1:
+            raise ValueError(f"a capacity is how many messages may wait in a channel, 1 or more, not {number!r}")
     compiled = [
         (re.compile(fnmatch.translate(pattern)) if isinstance(pattern, str) else pattern, most)
         for pattern, most in (patterns or {}).items()

@@ -27,15 +27,17 @@ class Pump:
     Args:
         dispatch: of the consumer.
         receive: the server's ASGI `receive`.
+        broadcasts: has the consumer a method for what native channels send straight to clients?
     """
 
     __slots__ = (
-        *("_cancel", "_cancel_beside", "_context", "_dispatch", "_done", "_error", "_home", "_mailbox"),
+        *("_broadcasts", "_cancel", "_cancel_beside", "_context", "_dispatch", "_done", "_error", "_home", "_mailbox"),
         *("_receive", "_scope", "_turn"),
     )
 
-    def __init__(self, dispatch: Dispatch, receive: Callable[[], Awaitable[Any]]) -> None:
+    def __init__(self, dispatch: Dispatch, receive: Callable[[], Awaitable[Any]], broadcasts: bool = False) -> None:
         self._dispatch = dispatch
+        self._broadcasts = broadcasts
         self._receive = receive
         self._home = _runtime.current()
         self._context = contextvars.copy_context()
@@ -56,8 +58,7 @@ class Pump:
         try:
             with anyio.CancelScope() as self._scope:
                 if isinstance(layer, ChannelLayer) and channel is not None:
-                    self._mailbox = layer.mailbox(channel)
-                    self._mailbox.listen(self._home, self._came)
+                    self._mailbox = layer.listen(channel, self._home, self._came, self._broadcasts)
                 elif channel is not None:
                     self._cancel = self._home.spawn(self._hear, layer, channel, context=self._context)
                 await self._serve()

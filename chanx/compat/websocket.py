@@ -55,6 +55,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
     """
 
     groups: Iterable[str] | None = None
+    _open = False  # accepted and not closed?
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - given by `as_asgi`, for subclasses
         if self.groups is None:
@@ -85,6 +86,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
             subprotocol: one of those in `scope["subprotocols"]`.
             headers: of the response.
         """
+        self._open = True
         await super().send(_accepting(subprotocol, headers))
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
@@ -116,7 +118,13 @@ class AsyncWebsocketConsumer(AsyncConsumer):
 
     async def close(self, code: int | bool | None = None, reason: str | None = None) -> None:
         """Close the connection, or refuse it where it is not accepted yet."""
+        self._open = False
         await super().send(_closing(code, reason))
+
+    async def chanx_broadcast(self, message: dict[str, Any]) -> None:
+        """Pass on what a native channel broadcasts to a group that this consumer is in; `text` is the frame."""
+        if self._open:
+            await super().send({"type": "websocket.send", "text": message["text"]})
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         """The connection has ended."""
@@ -176,6 +184,7 @@ class WebsocketConsumer(SyncConsumer):
     """
 
     groups: Iterable[str] | None = None
+    _open = False  # accepted and not closed?
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - given by `as_asgi`, for subclasses
         if self.groups is None:
@@ -206,6 +215,7 @@ class WebsocketConsumer(SyncConsumer):
             subprotocol: one of those in `scope["subprotocols"]`.
             headers: of the response.
         """
+        self._open = True
         super().send(_accepting(subprotocol, headers))
 
     def websocket_receive(self, message: dict[str, Any]) -> None:
@@ -237,7 +247,13 @@ class WebsocketConsumer(SyncConsumer):
 
     def close(self, code: int | bool | None = None, reason: str | None = None) -> None:
         """Close the connection, or refuse it where it is not accepted yet."""
+        self._open = False
         super().send(_closing(code, reason))
+
+    def chanx_broadcast(self, message: dict[str, Any]) -> None:
+        """Pass on what a native channel broadcasts to a group that this consumer is in; `text` is the frame."""
+        if self._open:
+            super().send({"type": "websocket.send", "text": message["text"]})
 
     def websocket_disconnect(self, message: dict[str, Any]) -> None:
         """The connection has ended."""

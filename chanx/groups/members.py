@@ -68,6 +68,10 @@ class Members:
         """A connection has ended."""
         self._ids.pop(member.id, None)
 
+    def has(self, name: str) -> bool:
+        """Can somebody here be reached by this id?"""
+        return name in self._ids
+
     def join(self, group: str, member: Member) -> None:
         """Make a connection a member of a group."""
         with self._lock:
