@@ -3,15 +3,22 @@
 from __future__ import annotations
 
 import functools
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
+import anyio
 from asgiref.sync import async_to_sync
 
 from chanx.compat.exceptions import StopConsumer
 from chanx.compat.layers import DEFAULT_CHANNEL_LAYER, get_channel_layer
 from chanx.compat.pump import Pump
 from chanx.compat.threads import in_thread
+
+logger = logging.getLogger("chanx")
+
+#: How long a consumer that failed, or was cancelled, may clean up, in seconds.
+CLEANUP = 5.0
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -64,6 +71,25 @@ class AsyncConsumer:
             await self._pump.run(layer, channel)
         except StopConsumer:
             return
+        except BaseException as error:
+            with anyio.move_on_after(CLEANUP, shield=True):
+                await self._give_up(error)
+            raise
+
+    async def _give_up(self, error: BaseException) -> None:
+        """Clean up after an error or a cancellation, which no event from the server will tell of."""
+        message = self._farewell(error)
+        if message is not None:
+            try:
+                await self.dispatch(message)
+            except StopConsumer:
+                pass
+            except Exception:
+                logger.exception("%s failed in cleaning up", type(self).__qualname__)
+
+    def _farewell(self, error: BaseException) -> dict[str, Any] | None:  # noqa: ARG002
+        """The event to clean up by; None where there is nothing to clean up."""
+        return None
 
     def _sender(self, send: Any) -> Callable[[Any], Any]:
         return send  # type: ignore[no-any-return]
@@ -78,14 +104,22 @@ class AsyncConsumer:
 
     def _method(self, message: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
         name = get_handler_name(message)
-        method = getattr(self, name, None)
-        if method is None:
+        method: Callable[[dict[str, Any]], Any] | None = getattr(self, name, None)
+        if method is None or not callable(method):
             raise ValueError(f"{type(self).__qualname__} has no method {name} for messages of type {message['type']!r}")
-        return method  # type: ignore[no-any-return]
+        return method
 
     async def send(self, message: dict[str, Any]) -> None:
-        """Send an ASGI event to the server."""
-        await self.base_send(message)
+        """Send an ASGI event to the server.
+
+        Raises:
+            OSError: the client has left; a handler need not catch it.
+        """
+        try:
+            await self.base_send(message)
+        except OSError as error:  # the client has left (ASGI 2.4), which the server will tell
+            self._pump.lost = error
+            raise
 
     @classmethod
     def as_asgi(cls, **initkwargs: Any) -> Application:
@@ -116,4 +150,8 @@ class SyncConsumer(AsyncConsumer):
 
     def send(self, message: dict[str, Any]) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """Send an ASGI event to the server; returns when it was taken."""
-        self.base_send(message)
+        try:
+            self.base_send(message)
+        except OSError as error:  # as above
+            self._pump.lost = error
+            raise

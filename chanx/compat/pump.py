@@ -2,50 +2,74 @@
 
 Rules: the application's own task waits for the client. A message from the channel that comes meanwhile is dispatched by
 a task made for it, and the client's next frame waits for its end; one that comes while a frame is handled is dispatched
-after it, by the same task. So an idle consumer costs no task beside the server's own. What is raised, by whichever
-task, ends the consumer in the server's task.
+after it, by the same task. So an idle consumer costs no task beside the server's own. Neither side can keep the other
+from its turn, however much comes from it. What is raised, by whichever task, ends the consumer in the server's task.
 """
 
 from __future__ import annotations
 
 import contextvars
+import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
 
 import anyio
+import anyio.lowlevel
 
 from chanx import _runtime
+from chanx.compat.exceptions import StopConsumer
 from chanx.compat.layer import ChannelLayer
 from chanx.compat.mailbox import Mailbox, message_of
+
+logger = logging.getLogger("chanx")
 
 Dispatch = Callable[[dict[str, Any]], Awaitable[None]]
 
 
 class Pump:
-    """Runs one consumer, and what it lets run beside its messages.
+    """Runs one consumer.
 
     Args:
         dispatch: of the consumer.
         receive: the server's ASGI `receive`.
         broadcasts: has the consumer a method for what native channels send straight to clients?
+
+    Attributes:
+        lost: what the server's `send` raised when the client had left; it ends a handler, and not the consumer.
+        busy: is something being dispatched?
     """
 
     __slots__ = (
-        *("_broadcasts", "_cancel", "_cancel_beside", "_context", "_dispatch", "_done", "_error", "_home", "_mailbox"),
-        *("_receive", "_scope", "_turn"),
+        *(
+            "_ahead",
+            "_answering",
+            "_broadcasts",
+            "_cancel",
+            "_cancel_ahead",
+            "_cancel_hearing",
+            "_context",
+            "_dispatch",
+            "_ended",
+        ),
+        *("_error", "_home", "_mailbox", "_receive", "_scope", "_turns", "busy", "lost"),
     )
 
     def __init__(self, dispatch: Dispatch, receive: Callable[[], Awaitable[Any]], broadcasts: bool = False) -> None:
+        self.busy = False
+        self.lost: OSError | None = None
         self._dispatch = dispatch
-        self._broadcasts = broadcasts
         self._receive = receive
+        self._broadcasts = broadcasts
         self._home = _runtime.current()
-        self._context = contextvars.copy_context()
+        self._context = contextvars.copy_context()  # as the last handler left it, in whichever task
         self._mailbox: Mailbox | None = None
-        self._turn = False  # is something being dispatched?
-        self._done: anyio.Event | None = None
-        self._cancel: _runtime.Cancel | None = None
-        self._cancel_beside: _runtime.Cancel | None = None
+        self._turns: list[anyio.Event] = []  # of those who wait for their turn, the first first
+        self._ended: anyio.Event | None = None  # for whoever waits for the end of another task
+        self._cancel: _runtime.Cancel | None = None  # the task that dispatches what has come from the channel
+        self._cancel_hearing: _runtime.Cancel | None = None  # the task that waits for a layer of somebody else's
+        self._cancel_ahead: _runtime.Cancel | None = None  # the task that waits for the client meanwhile
+        self._ahead: dict[str, Any] | None = None
+        self._answering: anyio.CancelScope | None = None
         self._error: BaseException | None = None
         self._scope: anyio.CancelScope | None = None
 
@@ -60,7 +84,7 @@ class Pump:
                 if isinstance(layer, ChannelLayer) and channel is not None:
                     self._mailbox = layer.listen(channel, self._home, self._came, self._broadcasts)
                 elif channel is not None:
-                    self._cancel = self._home.spawn(self._hear, layer, channel, context=self._context)
+                    self._cancel_hearing = self._home.spawn(self._hear, layer, channel, context=self._context)
                 await self._serve()
         finally:
             self._scope = None
@@ -71,90 +95,174 @@ class Pump:
             raise self._error
 
     async def _serve(self) -> None:
+        known = self._context
         while True:
-            message = await self._receive()
+            message = await (self._receive() if self._cancel_ahead is None and self._ahead is None else self._looked())
             await self._take_turn()
             try:
-                await self._dispatch(message)
-                await self._drain()
+                if self._error is not None:
+                    return
+                self._resume(known)
+                await self._one(message)
+                await self._some()
+                known = self._context = contextvars.copy_context()
             finally:
-                self._over()
+                self._pass_turn()
+            if self._mailbox is not None and self._mailbox.waiting:
+                self._came()
 
-    async def _drain(self) -> None:
-        """Dispatch what waits in the channel."""
-        while self._mailbox is not None and (publication := self._mailbox.take()) is not None:
-            await self._dispatch(message_of(publication))
-
-    def beside(self, function: Callable[[], Awaitable[None]]) -> None:
-        """Run something beside the messages; what it raises ends the consumer, whose end cancels it."""
-        self._cancel_beside = self._home.spawn(self._run_beside, function, context=self._context)
-
-    async def _run_beside(self, function: Callable[[], Awaitable[None]]) -> None:
+    async def _one(self, message: dict[str, Any]) -> None:
         try:
-            await function()
-        except BaseException as error:  # noqa: BLE001 - as in `_work`
-            self._failed(error)
-        finally:
-            self._cancel_beside = None
-            self._wake()
+            await self._dispatch(message)
+        except OSError as error:
+            if error is not self.lost:
+                raise
+            if str(message.get("type")).endswith(".disconnect"):
+                raise StopConsumer from None
+
+    async def _some(self) -> None:
+        """Dispatch as much as waits in the channel at this moment, unless it is somebody else's turn."""
+        if (mailbox := self._mailbox) is not None:
+            for _ in range(mailbox.waiting):
+                if self._turns or (publication := mailbox.take()) is None:
+                    return
+                await self._one(message_of(publication))
+
+    def _resume(self, known: contextvars.Context) -> None:
+        """Set the context variables that another task's handler has set."""
+        if (context := self._context) is not known:
+            for variable, value in context.items():
+                if variable.get(None) is not value:
+                    variable.set(value)
+
+    # -- what comes from the channel ----------------------------------------------------------------
 
     def _came(self) -> None:
         """A message has come from the channel; called on the consumer's loop."""
-        if not self._turn and self._scope is not None:
-            self._turn = True
-            self._cancel = self._home.spawn(self._work, context=self._context)
+        self.interject(self._drain)
+
+    def interject(self, function: Callable[[], Awaitable[None]]) -> None:
+        """Run a function as if a message had come for it, unless something is being dispatched."""
+        if not self.busy and self._scope is not None and self._error is None:
+            self.busy = True
+            self._cancel = self._home.spawn(self._work, function, context=self._context)
+
+    async def _work(self, function: Callable[[], Awaitable[None]]) -> None:
+        try:
+            await function()
+            self._context = contextvars.copy_context()
+        except BaseException as error:  # noqa: BLE001 - it ends the consumer, in the server's task
+            self._failed(error)
+        finally:
+            self._cancel = None
+            self._pass_turn()
+            self._tell()
+
+    async def _drain(self) -> None:
+        """Dispatch what waits in a channel of ours, until nothing does or it is somebody else's turn."""
+        while True:
+            await self._some()
+            if self._turns or self._mailbox is None or not self._mailbox.waiting:
+                return
+            await anyio.lowlevel.checkpoint()  # a handler may send to its own channel, and never wait
 
     async def _hear(self, layer: Any, channel: str) -> None:
         """Dispatch what comes through a channel layer of somebody else's."""
+        known = self._context
         try:
             while True:
                 message = await layer.receive(channel)
                 await self._take_turn()
                 try:
-                    await self._dispatch(message)
+                    self._resume(known)
+                    await self._one(message)
+                    known = self._context = contextvars.copy_context()
                 finally:
-                    self._over()
+                    self._pass_turn()
         except BaseException as error:  # noqa: BLE001 - as in `_work`
             self._failed(error)
         finally:
-            self._cancel = None
-            self._over()
+            self._cancel_hearing = None
+            self._tell()
 
-    async def _work(self) -> None:
+    # -- what lets a handler be interrupted ---------------------------------------------------------
+
+    async def while_connected(self, function: Callable[..., Awaitable[None]], *args: Any) -> None:
+        """Run a function as part of what is dispatched, and cancel it when the client leaves; that comes next then."""
+        self._answering = scope = anyio.CancelScope()
+        with scope:
+            self._cancel_ahead = self._home.spawn(self._look_ahead, context=contextvars.copy_context())
+            try:
+                await function(*args)
+            finally:
+                self._answering = None
+
+    async def _look_ahead(self) -> None:
         try:
-            await self._drain()
-        except BaseException as error:  # noqa: BLE001 - it ends the consumer, in the server's task
+            self._ahead = message = await self._receive()
+            if self._answering is not None and str(message.get("type")).endswith(".disconnect"):
+                self._answering.cancel()
+        except BaseException as error:  # noqa: BLE001 - as in `_work`
             self._failed(error)
         finally:
-            self._cancel = None
-            self._over()
+            self._cancel_ahead = None
+            self._tell()
 
-    def _failed(self, error: BaseException) -> None:
-        if self._scope is not None:  # else the consumer has ended, and this is its own cancellation
-            self._error = error
-            self._scope.cancel()
+    async def _looked(self) -> dict[str, Any]:
+        while (message := self._ahead) is None:
+            await self._end()
+        self._ahead = None
+        return message
+
+    # -- turns, and the end -------------------------------------------------------------------------
 
     async def _take_turn(self) -> None:
-        while self._turn:
-            self._done = self._done or anyio.Event()
-            await self._done.wait()
-        self._turn = True
+        if not self.busy:
+            self.busy = True
+            return
+        turn = anyio.Event()
+        self._turns.append(turn)
+        try:
+            await turn.wait()
+        except BaseException:
+            if turn in self._turns:
+                self._turns.remove(turn)
+            else:  # it was passed on to this one already
+                self._pass_turn()
+            raise
 
-    def _over(self) -> None:
-        self._turn = False
-        self._wake()
+    def _pass_turn(self) -> None:
+        if self._turns:
+            self._turns.pop(0).set()
+        else:
+            self.busy = False
 
-    def _wake(self) -> None:
-        if self._done is not None:
-            self._done.set()
-            self._done = None
+    def _failed(self, error: BaseException) -> None:
+        if self._scope is None or self._error is not None:  # the consumer ends already, which cancels its tasks
+            if isinstance(error, Exception) and not isinstance(error, StopConsumer):
+                logger.error("a handler failed while its consumer ended", exc_info=error)
+            return
+        try:
+            self._error = self._home.ordinary(error) if not isinstance(error, Exception) else error
+        except BaseException as cancelled:  # noqa: BLE001 - by somebody else, such as a loop that ends
+            self._error = cancelled
+        self._scope.cancel()
+
+    async def _end(self) -> None:
+        """Wait for the end of another task."""
+        self._ended = self._ended or anyio.Event()
+        await self._ended.wait()
+
+    def _tell(self) -> None:
+        if self._ended is not None:
+            self._ended.set()
+            self._ended = None
 
     async def _stop(self) -> None:
         """Nothing is dispatched any more; wait for the end of what is."""
-        for cancel in (self._cancel, self._cancel_beside):
+        for cancel in (self._cancel, self._cancel_hearing, self._cancel_ahead):
             if cancel is not None:
                 cancel()
         with anyio.CancelScope(shield=True):
-            while self._cancel is not None or self._cancel_beside is not None:
-                self._done = self._done or anyio.Event()
-                await self._done.wait()
+            while self._cancel or self._cancel_hearing or self._cancel_ahead:
+                await self._end()

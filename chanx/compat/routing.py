@@ -2,10 +2,21 @@
 
 from __future__ import annotations
 
+import inspect
+import sys
 from collections.abc import Iterable, Mapping
 from typing import Any
 
 from starlette.routing import BaseRoute, Match
+
+from chanx.compat.consumer import AsyncConsumer
+
+# So much middleware may be around a router, before it is taken for one that contains itself.
+_DEEPEST = 64
+
+
+class NoRoute(ValueError):
+    """No route of a router matches; the router around it may have another one."""
 
 
 class ProtocolTypeRouter:
@@ -27,7 +38,7 @@ class ProtocolTypeRouter:
         application = self.application_mapping.get(scope["type"])
         if application is None:
             known = ", ".join(map(repr, self.application_mapping)) or "none"
-            raise ValueError(f"no application is configured for scopes of type {scope['type']!r}; there are: {known}")
+            raise ValueError(f"No application configured for scope type {scope['type']!r}; there are: {known}")
         await application(scope, receive, send)
 
 
@@ -48,21 +59,28 @@ class ChannelNameRouter:
             ValueError: it names no channel, or none that is known.
         """
         if "channel" not in scope:
-            raise ValueError("ChannelNameRouter serves scopes that name a channel; put it under 'channel' of a router")
+            raise ValueError(
+                "ChannelNameRouter got a scope without a 'channel'; put it under 'channel' in a ProtocolTypeRouter"
+            )
         application = self.application_mapping.get(scope["channel"])
         if application is None:
             known = ", ".join(map(repr, self.application_mapping)) or "none"
-            raise ValueError(f"no application is configured for the channel {scope['channel']!r}; there are: {known}")
+            raise ValueError(f"No application configured for channel name {scope['channel']!r}; there are: {known}")
         await application(scope, receive, send)
 
 
 class URLRouter:
     """Applications by path: Django's `path` and `re_path`, and Starlette's routes; one may be another URLRouter.
 
-    What the path captures stands in `scope["url_route"]`, as `args` and `kwargs`.
+    What the path captures stands in `scope["url_route"]`, as `args` and `kwargs`, and what is left of the path, for a
+    router within, in `scope["path_remaining"]`. A path that no route within matches is for the next route.
 
     Args:
         routes: patterns; the first that matches is taken.
+
+    Raises:
+        ValueError: one is no route, or leads to a consumer class in place of its `as_asgi()`.
+        django.core.exceptions.ImproperlyConfigured: one is an `include`.
     """
 
     #: Tells other routers, and those who look for channels, that the rest of a path is for this one.
@@ -70,13 +88,7 @@ class URLRouter:
 
     def __init__(self, routes: Iterable[Any]) -> None:
         self.routes = list(routes)
-        for route in self.routes:
-            if not isinstance(route, BaseRoute) and not hasattr(route, "callback"):
-                raise ValueError(
-                    f"{route!r} is no route of a URLRouter: give path(…), re_path(…), a route of Starlette's, and "
-                    f"another URLRouter in place of include(…)"
-                )
-        self._patterns = [None if isinstance(route, BaseRoute) else _pattern(route) for route in self.routes]
+        self._patterns = [_pattern(route) for route in self.routes]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a scope.
@@ -84,32 +96,71 @@ class URLRouter:
         Raises:
             ValueError: no route matches its path.
         """
-        path: str = scope.get("path_remaining", scope.get("path", ""))
-        rest = path.removeprefix("/")
+        rest = _rest(scope)
+        partial: tuple[Any, Any] | None = None  # a route of another method
+        inner: Any
         for route, pattern in zip(self.routes, self._patterns, strict=True):
             if pattern is None:
-                matched, found = route.matches({**scope, "path": scope.get("root_path", "") + "/" + rest})
-                if matched is Match.FULL:
-                    await route.handle(_starlette_scope(scope, found, rest), receive, send)
-                    return
-                continue
-            match = pattern.match(rest)
-            if match is not None:
-                remaining, args, kwargs = match
-                outer = scope.get("url_route") or {"args": (), "kwargs": {}}
-                url_route = {
-                    "args": (*outer["args"], *args),
-                    "kwargs": {**outer["kwargs"], **(route.default_args or {}), **kwargs},
-                }
-                inner: Any = {**scope, "path_remaining": remaining, "url_route": url_route}
-                await route.callback(inner, receive, send)
+                matched, inner = _behind_route(route, scope, rest)
+                if matched is not Match.FULL:
+                    partial = partial or ((route.handle, inner) if matched is Match.PARTIAL else None)
+                    continue
+                application = route.handle
+            else:
+                inner, application = _behind(route, pattern, scope, rest), route.callback
+                if inner is None:
+                    continue
+            try:
+                await application(inner, receive, send)
                 return
-        raise ValueError(f"no route found for the path {path!r}")
+            except _misses():
+                continue
+        if partial is not None:
+            handle, inner = partial
+            await handle(inner, receive, send)
+            return
+        raise NoRoute(f"No route found for path {rest!r}; the routes are: {', '.join(map(_text, self.routes))}")
 
 
-def _starlette_scope(scope: Any, found: Any, rest: str) -> Any:
-    path = scope.get("root_path", "") + "/" + rest
-    return {**scope, "path": path, **found, "url_route": _url_route(scope, (), found.get("path_params", {}))}
+def _rest(scope: Any) -> str:
+    """What is left of the path, without the slash in front.
+
+    Raises:
+        ValueError: there is no path.
+    """
+    if (left := scope.get("path_remaining")) is not None:
+        return str(left).removeprefix("/")
+    if "path" not in scope:
+        raise ValueError("No 'path' in the connection's scope, so it cannot be routed by URL")
+    path: str = scope["path"]
+    root: str = (scope.get("root_path") or "").rstrip("/")
+    if root and (path == root or path.startswith(root + "/")):
+        path = path[len(root) :]
+    return path.removeprefix("/")
+
+
+def _behind(route: Any, pattern: Any, scope: Any, rest: str) -> dict[str, Any] | None:
+    """The scope behind one of Django's routes, if it matches."""
+    match = pattern.match(rest)
+    if match is None:
+        return None
+    left, args, kwargs = match
+    url_route = _url_route(scope, args, {**kwargs, **(getattr(route, "default_args", None) or {})})
+    return {**scope, "path_remaining": left, "url_route": url_route}
+
+
+def _behind_route(route: BaseRoute, scope: Any, rest: str) -> tuple[Match, dict[str, Any]]:
+    """How one of Starlette's matches, and the scope behind it: for those the rest of a path begins at `root_path`."""
+    path: str = scope.get("path", "")
+    if path.endswith("/" + rest):
+        outer = {**scope, "root_path": path[: len(path) - len(rest) - 1]}
+    else:  # what is in front does not end at a slash
+        outer = {**scope, "root_path": "", "path": "/" + rest}
+    matched, found = route.matches(outer)
+    inner: dict[str, Any] = {**outer, **found}
+    inner.pop("path_remaining", None)
+    url_route = _url_route(scope, (), found.get("path_params") or {})
+    return matched, {**inner, "url_route": url_route}
 
 
 def _url_route(scope: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dict[str, Any]:
@@ -118,18 +169,53 @@ def _url_route(scope: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dic
     return {"args": (*outer["args"], *args), "kwargs": {**outer["kwargs"], **kwargs}}
 
 
+def _misses() -> tuple[type[Exception], ...]:
+    """What a router within raises where none of its routes matches: ours, and Channels' own."""
+    theirs: Any = getattr(sys.modules.get("django.urls"), "Resolver404", NoRoute)
+    return NoRoute, theirs
+
+
 def _pattern(route: Any) -> Any:
-    """The pattern of one of Django's routes; it need not match all of a path whose rest is for another router."""
-    pattern = route.pattern
-    if _routes(route.callback) and hasattr(pattern, "_route"):
+    """The pattern of one of Django's routes; None for Starlette's.
+
+    It need not match all of a path whose rest is for another router.
+    """
+    if isinstance(route, BaseRoute):
+        return None
+    pattern = getattr(route, "pattern", None)
+    if pattern is not None and hasattr(route, "url_patterns"):
+        raise _improper()(
+            f"{_text(route)} is an include(), which a URLRouter does not take; write "
+            f"path({_text(route)}, URLRouter([…])) in its place"
+        )
+    if pattern is None or not callable(getattr(route, "callback", None)):
+        raise ValueError(
+            f"{route!r} is no route of a URLRouter: give path(…), re_path(…), or a route of Starlette's, each with an "
+            f"ASGI application"
+        )
+    if inspect.isclass(route.callback) and issubclass(route.callback, AsyncConsumer):
+        name = route.callback.__qualname__
+        raise ValueError(f"{_text(route)} leads to the class {name}, which serves no connection: give {name}.as_asgi()")
+    if hasattr(pattern, "_route") and _routes(route.callback):
         return type(pattern)(pattern._route, name=pattern.name, is_endpoint=False)
     return pattern
 
 
+def _improper() -> type[Exception]:
+    return getattr(sys.modules.get("django.core.exceptions"), "ImproperlyConfigured", ValueError)
+
+
+def _text(route: Any) -> str:
+    """A route as it was written."""
+    return repr(str(getattr(route, "pattern", getattr(route, "path", route))))
+
+
 def _routes(application: Any) -> bool:
-    """Is it a URLRouter, perhaps with middleware around it?"""
-    while application is not None:
-        if getattr(application, "_path_routing", False):
+    """Is it a router by path, perhaps with middleware around it?"""
+    for _ in range(_DEEPEST):
+        if application is None:
+            return False
+        if getattr(application, "_path_routing", False) is True:
             return True
         application = getattr(application, "inner", None) or getattr(application, "app", None)
     return False

@@ -4,25 +4,41 @@ from __future__ import annotations
 
 import json
 from collections.abc import Iterable
-from typing import Any
+from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
 
-import asgiref.testing
+if TYPE_CHECKING:  # asgiref has no types
+
+    class _Communicator:
+        def __init__(self, application: Any, scope: dict[str, Any]) -> None: ...
+
+        async def send_input(self, message: dict[str, Any]) -> None: ...
+
+        async def receive_output(self, timeout: float) -> dict[str, Any]: ...
+
+        async def receive_nothing(self, timeout: float, interval: float) -> bool: ...
+
+        async def wait(self, timeout: float) -> None: ...
+
+        def stop(self, exceptions: bool = True) -> None: ...
+else:
+    from asgiref.testing import ApplicationCommunicator as _Communicator
 
 __all__ = ["ApplicationCommunicator", "HttpCommunicator", "WebsocketCommunicator"]
 
 Headers = Iterable[tuple[bytes, bytes]]
 
-_Communicator: Any = asgiref.testing.ApplicationCommunicator  # it has no types
 
-
-class ApplicationCommunicator(_Communicator):  # type: ignore[misc]  # pyright: ignore[reportUntypedBaseClass]
+class ApplicationCommunicator(_Communicator):
     """Runs an ASGI application in a task, for tests (asgiref's class).
 
     Args:
         application: ASGI.
         scope: of the connection.
     """
+
+    scope: dict[str, Any]
+    _future = None  # also where the constructor has raised
 
     def __init__(self, application: Any, scope: dict[str, Any]) -> None:
         super().__init__(application, scope)
@@ -37,11 +53,11 @@ class ApplicationCommunicator(_Communicator):  # type: ignore[misc]  # pyright: 
         Raises:
             TimeoutError: none came in time; the application is cancelled.
         """
-        return await super().receive_output(timeout)  # type: ignore[no-any-return]
+        return await super().receive_output(timeout)
 
     async def receive_nothing(self, timeout: float = 0.1, interval: float = 0.01) -> bool:
         """Does the application send nothing for so long?"""
-        return await super().receive_nothing(timeout, interval)  # type: ignore[no-any-return]
+        return await super().receive_nothing(timeout, interval)
 
     async def wait(self, timeout: float = 1) -> None:
         """Wait for the end of the application; raises what it raises."""
@@ -131,6 +147,7 @@ class WebsocketCommunicator(ApplicationCommunicator):
     ) -> None:
         scope = {**_scope("websocket", path, headers), "subprotocols": list(subprotocols or ())}
         if spec_version is not None:
+            scope["spec_version"] = spec_version
             scope["asgi"] = {"version": "3.0", "spec_version": spec_version}
         self.response_headers: list[tuple[bytes, bytes]] | None = None
         super().__init__(application, scope)
@@ -149,14 +166,12 @@ class WebsocketCommunicator(ApplicationCommunicator):
         """Send a frame: one of the two.
 
         Raises:
-            ValueError: none or both are given.
+            AssertionError: none or both are given, or one of another type.
         """
-        if (text_data is None) == (bytes_data is None):
-            raise ValueError("give text_data or bytes_data, one of them")
+        assert (text_data is None) != (bytes_data is None), "give text_data or bytes_data, one of them"
         key, value = ("text", text_data) if bytes_data is None else ("bytes", bytes_data)
         expected: type = str if key == "text" else bytes
-        if not isinstance(value, expected):
-            raise TypeError(f"{key}_data is {expected.__name__}, not {type(value).__name__}")
+        assert isinstance(value, expected), f"{key}_data is {expected.__name__}, not {type(value).__name__}"
         await self.send_input({"type": "websocket.receive", key: value})
 
     async def receive_from(self, timeout: float = 1) -> str | bytes:
@@ -170,7 +185,8 @@ class WebsocketCommunicator(ApplicationCommunicator):
         assert response["type"] == "websocket.send", response
         text, data = response.get("text"), response.get("bytes")
         assert (text is None) != (data is None), f"a frame has text or bytes: {response}"
-        return data if text is None else text  # type: ignore[no-any-return]
+        got: Any = data if text is None else text
+        return got  # type: ignore[no-any-return]
 
     async def send_json_to(self, data: Any) -> None:
         """Send a text frame with JSON."""

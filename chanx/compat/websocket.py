@@ -8,6 +8,7 @@ from typing import Any
 
 from asgiref.sync import async_to_sync
 
+from chanx._outbox import short_reason
 from chanx.compat.consumer import AsyncConsumer, SyncConsumer
 from chanx.compat.exceptions import AcceptConnection, DenyConnection, InvalidChannelLayerError, StopConsumer
 
@@ -36,65 +37,97 @@ def _closing(code: int | bool | None, reason: str | None) -> dict[str, Any]:
     if code is not None and code is not True:
         event["code"] = code
     if reason:
-        event["reason"] = reason
+        event["reason"] = short_reason(reason)
     return event
 
 
-def _no_groups() -> InvalidChannelLayerError:
-    return InvalidChannelLayerError(
-        "groups= needs a channel layer with groups, and there is none; register one with register_channel_layer, "
-        "or name it in Django's CHANNEL_LAYERS"
-    )
+def _received(message: dict[str, Any]) -> dict[str, Any]:
+    """What `receive` is called with."""
+    text = message.get("text")
+    return {"text_data": text} if text is not None else {"bytes_data": message.get("bytes")}
 
 
-class AsyncWebsocketConsumer(AsyncConsumer):
+def _groups(consumer: _Websocket) -> tuple[str, ...]:
+    """The groups of a consumer.
+
+    Raises:
+        InvalidChannelLayerError: there are some, and no channel layer with groups.
+        TypeError: they are one string, whose letters would be taken for groups.
+    """
+    if isinstance(consumer.groups, str):
+        raise TypeError(
+            f"the groups of {type(consumer).__qualname__} are the string {consumer.groups!r}; "
+            f'write them as a list: ["{consumer.groups}"]'
+        )
+    groups = tuple(consumer.groups or ())
+    layer = consumer.channel_layer
+    if groups and (not hasattr(layer, "group_add") or "groups" not in getattr(layer, "extensions", ("groups",))):
+        what = "there is none" if layer is None else f"{type(layer).__qualname__} has none"
+        raise InvalidChannelLayerError(
+            f"the groups of {type(consumer).__qualname__} need a channel layer with groups, and {what}; register one "
+            f"with register_channel_layer, or name it in Django's CHANNEL_LAYERS"
+        )
+    return groups
+
+
+class _Websocket:
+    """What consumers of WebSockets remember, with coroutines or without."""
+
+    groups: Iterable[str] | None = None
+    channel_layer: Any
+
+    _accepted = False
+    _closed = False
+    _connected = False  # `connect` has returned
+    _disconnected = False
+
+    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - given by `as_asgi`, for subclasses
+        if self.groups is None:
+            self.groups = []
+
+    def _farewell(self, error: BaseException) -> dict[str, Any] | None:
+        if self._disconnected or not self._connected:
+            return None
+        return {"type": "websocket.disconnect", "code": 1011 if isinstance(error, Exception) else 1006}
+
+
+class AsyncWebsocketConsumer(_Websocket, AsyncConsumer):
     """One WebSocket; override `connect`, `receive` and `disconnect`.
 
     Attributes:
         groups: the consumer's channel is in these groups from `connect` to `disconnect`.
     """
 
-    groups: Iterable[str] | None = None
-    _open = False  # accepted and not closed?
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - given by `as_asgi`, for subclasses
-        if self.groups is None:
-            self.groups = []
-
     async def websocket_connect(self, message: dict[str, Any]) -> None:  # noqa: ARG002
         """A client asks for the connection."""
-        try:
-            for group in self.groups or ():
-                await self.channel_layer.group_add(group, self.channel_name)
-        except AttributeError as error:
-            raise _no_groups() from error
+        for group in _groups(self):
+            await self.channel_layer.group_add(group, self.channel_name)
         try:
             await self.connect()
         except AcceptConnection:
             await self.accept()
         except DenyConnection:
             await self.close()
+        self._connected = True
 
     async def connect(self) -> None:
         """Accept the connection, or refuse it with `close`."""
         await self.accept()
 
     async def accept(self, subprotocol: str | None = None, headers: Headers | None = None) -> None:
-        """Accept the connection.
+        """Accept the connection; nothing happens where it is accepted or closed already.
 
         Args:
             subprotocol: one of those in `scope["subprotocols"]`.
             headers: of the response.
         """
-        self._open = True
-        await super().send(_accepting(subprotocol, headers))
+        if not (self._accepted or self._closed):
+            self._accepted = True
+            await super().send(_accepting(subprotocol, headers))
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
         """A frame has come."""
-        if message.get("text") is not None:
-            await self.receive(text_data=message["text"])
-        else:
-            await self.receive(bytes_data=message["bytes"])
+        await self.receive(**_received(message))
 
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Handle a frame: one of the two is given."""
@@ -102,7 +135,7 @@ class AsyncWebsocketConsumer(AsyncConsumer):
     async def send(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         self, text_data: str | None = None, bytes_data: bytes | None = None, close: bool | int = False
     ) -> None:
-        """Send a frame.
+        """Send a frame; it is dropped where the connection is closed already.
 
         Args:
             text_data: of a text frame.
@@ -112,28 +145,36 @@ class AsyncWebsocketConsumer(AsyncConsumer):
         Raises:
             ValueError: neither is given.
         """
-        await super().send(_sending(text_data, bytes_data))
+        event = _sending(text_data, bytes_data)
+        if not self._closed:
+            await super().send(event)
         if close:
             await self.close(close)
 
     async def close(self, code: int | bool | None = None, reason: str | None = None) -> None:
-        """Close the connection, or refuse it where it is not accepted yet."""
-        self._open = False
-        await super().send(_closing(code, reason))
+        """Close the connection, or refuse it where it is not accepted yet; nothing happens where it is closed already.
+
+        Args:
+            code: of the close; 1000 when left out.
+            reason: for people; cut to the 123 bytes that fit.
+        """
+        if not self._closed:
+            self._closed = True
+            await super().send(_closing(code, reason))
 
     async def chanx_broadcast(self, message: dict[str, Any]) -> None:
         """Pass on what a native channel broadcasts to a group that this consumer is in; `text` is the frame."""
-        if self._open:
+        if self._accepted and not self._closed:
             await super().send({"type": "websocket.send", "text": message["text"]})
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         """The connection has ended."""
+        self._closed = self._disconnected = True
         try:
-            for group in self.groups or ():
+            for group in _groups(self):
                 await self.channel_layer.group_discard(group, self.channel_name)
-        except AttributeError as error:
-            raise _no_groups() from error
-        await self.disconnect(message["code"])
+        finally:
+            await self.disconnect(message.get("code", 1005))
         raise StopConsumer
 
     async def disconnect(self, code: int) -> None:
@@ -176,54 +217,43 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer):
         return json.dumps(content)
 
 
-class WebsocketConsumer(SyncConsumer):
+class WebsocketConsumer(_Websocket, SyncConsumer):
     """One WebSocket; override `connect`, `receive` and `disconnect`, which run in threads.
 
     Attributes:
         groups: the consumer's channel is in these groups from `connect` to `disconnect`.
     """
 
-    groups: Iterable[str] | None = None
-    _open = False  # accepted and not closed?
-
-    def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - given by `as_asgi`, for subclasses
-        if self.groups is None:
-            self.groups = []
-
     def websocket_connect(self, message: dict[str, Any]) -> None:  # noqa: ARG002
         """A client asks for the connection."""
-        try:
-            for group in self.groups or ():
-                async_to_sync(self.channel_layer.group_add)(group, self.channel_name)
-        except AttributeError as error:
-            raise _no_groups() from error
+        for group in _groups(self):
+            async_to_sync(self.channel_layer.group_add)(group, self.channel_name)
         try:
             self.connect()
         except AcceptConnection:
             self.accept()
         except DenyConnection:
             self.close()
+        self._connected = True
 
     def connect(self) -> None:
         """Accept the connection, or refuse it with `close`."""
         self.accept()
 
     def accept(self, subprotocol: str | None = None, headers: Headers | None = None) -> None:
-        """Accept the connection.
+        """Accept the connection; nothing happens where it is accepted or closed already.
 
         Args:
             subprotocol: one of those in `scope["subprotocols"]`.
             headers: of the response.
         """
-        self._open = True
-        super().send(_accepting(subprotocol, headers))
+        if not (self._accepted or self._closed):
+            self._accepted = True
+            super().send(_accepting(subprotocol, headers))
 
     def websocket_receive(self, message: dict[str, Any]) -> None:
         """A frame has come."""
-        if message.get("text") is not None:
-            self.receive(text_data=message["text"])
-        else:
-            self.receive(bytes_data=message["bytes"])
+        self.receive(**_received(message))
 
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Handle a frame: one of the two is given."""
@@ -231,7 +261,7 @@ class WebsocketConsumer(SyncConsumer):
     def send(  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         self, text_data: str | None = None, bytes_data: bytes | None = None, close: bool | int = False
     ) -> None:
-        """Send a frame.
+        """Send a frame; it is dropped where the connection is closed already.
 
         Args:
             text_data: of a text frame.
@@ -241,28 +271,36 @@ class WebsocketConsumer(SyncConsumer):
         Raises:
             ValueError: neither is given.
         """
-        super().send(_sending(text_data, bytes_data))
+        event = _sending(text_data, bytes_data)
+        if not self._closed:
+            super().send(event)
         if close:
             self.close(close)
 
     def close(self, code: int | bool | None = None, reason: str | None = None) -> None:
-        """Close the connection, or refuse it where it is not accepted yet."""
-        self._open = False
-        super().send(_closing(code, reason))
+        """Close the connection, or refuse it where it is not accepted yet; nothing happens where it is closed already.
+
+        Args:
+            code: of the close; 1000 when left out.
+            reason: for people; cut to the 123 bytes that fit.
+        """
+        if not self._closed:
+            self._closed = True
+            super().send(_closing(code, reason))
 
     def chanx_broadcast(self, message: dict[str, Any]) -> None:
         """Pass on what a native channel broadcasts to a group that this consumer is in; `text` is the frame."""
-        if self._open:
+        if self._accepted and not self._closed:
             super().send({"type": "websocket.send", "text": message["text"]})
 
     def websocket_disconnect(self, message: dict[str, Any]) -> None:
         """The connection has ended."""
+        self._closed = self._disconnected = True
         try:
-            for group in self.groups or ():
+            for group in _groups(self):
                 async_to_sync(self.channel_layer.group_discard)(group, self.channel_name)
-        except AttributeError as error:
-            raise _no_groups() from error
-        self.disconnect(message["code"])
+        finally:
+            self.disconnect(message.get("code", 1005))
         raise StopConsumer
 
     def disconnect(self, code: int) -> None:
