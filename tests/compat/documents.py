@@ -1,0 +1,44 @@
+"""Code as documents for Django Channels print it, with `chanx.` in front of what it imports from there."""
+
+from __future__ import annotations
+
+import asyncio
+import re
+import textwrap
+from typing import Any
+
+
+def printed(block: str, **surroundings: Any) -> dict[str, Any]:
+    """Run a block, and return the names that it defines.
+
+    Args:
+        block: as it stands in the document, indented or not.
+        surroundings: names that the document takes for granted.
+    """
+    code = re.sub(r"^(\s*from )channels\b", r"\1chanx.channels", textwrap.dedent(block), flags=re.MULTILINE)
+    names: dict[str, Any] = {"__name__": "printed", **surroundings}
+    exec(compile(code, "the document", "exec"), names)
+    return names
+
+
+class Sleeps:
+    """An `asyncio` for blocks that sleep: what sleeps goes on when it is told to.
+
+    Attributes:
+        asked: for how many seconds, each time.
+    """
+
+    def __init__(self) -> None:
+        self.asked: list[float] = []
+        self.sleeping = asyncio.Event()
+        self._enough = asyncio.Event()
+
+    async def sleep(self, seconds: float) -> None:
+        self.asked.append(seconds)
+        self._enough.clear()
+        self.sleeping.set()
+        await self._enough.wait()
+
+    def wake(self) -> None:
+        self.sleeping.clear()
+        self._enough.set()
