@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import asyncio
 import json
+import time
 from collections.abc import Iterable
 from typing import TYPE_CHECKING, Any
 from urllib.parse import unquote, urlparse
@@ -10,6 +12,11 @@ from urllib.parse import unquote, urlparse
 if TYPE_CHECKING:  # asgiref has no types
 
     class _Communicator:
+        scope: dict[str, Any]
+        future: asyncio.Future[None]
+        input_queue: asyncio.Queue[dict[str, Any]]
+        output_queue: asyncio.Queue[dict[str, Any]]
+
         def __init__(self, application: Any, scope: dict[str, Any]) -> None: ...
 
         async def send_input(self, message: dict[str, Any]) -> None: ...
@@ -37,7 +44,6 @@ class ApplicationCommunicator(_Communicator):
         scope: of the connection.
     """
 
-    scope: dict[str, Any]
     _future = None  # also where the constructor has raised
 
     def __init__(self, application: Any, scope: dict[str, Any]) -> None:
@@ -48,12 +54,22 @@ class ApplicationCommunicator(_Communicator):
         await super().send_input(message)
 
     async def receive_output(self, timeout: float = 1) -> dict[str, Any]:
-        """The next event that the application sends.
+        """The next event that the application sends; raises at once what the application raises.
 
         Raises:
             TimeoutError: none came in time; the application is cancelled.
         """
-        return await super().receive_output(timeout)
+        began = time.monotonic()
+        if not self.future.done() and self.output_queue.empty():
+            getter = asyncio.ensure_future(self.output_queue.get())
+            try:
+                tasks: set[asyncio.Future[Any]] = {getter, self.future}
+                await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+                if getter.done():
+                    return getter.result()
+            finally:
+                getter.cancel()
+        return await super().receive_output(max(0.0, timeout - (time.monotonic() - began)))
 
     async def receive_nothing(self, timeout: float = 0.1, interval: float = 0.01) -> bool:
         """Does the application send nothing for so long?"""

@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
-
 import pytest
 
 from chanx.compat.layers import channel_layers
@@ -16,6 +14,5 @@ def anyio_backend(request: pytest.FixtureRequest) -> str:
 
 
 @pytest.fixture(autouse=True)
-def _no_layers(monkeypatch: pytest.MonkeyPatch) -> Iterator[None]:
+def _no_layers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel_layers, "_registered", {})
-    yield

@@ -1,4 +1,4 @@
-"""Consumers, as the page of Django Channels about them tells it: each block, and each sentence that promises something."""
+"""Consumers, as the page of Django Channels about them has it: each block, and each sentence that is a promise."""
 
 from __future__ import annotations
 
@@ -189,7 +189,8 @@ def layer() -> InMemoryChannelLayer:
 
 
 async def opened(consumer: Any, path: str = "/", **options: Any) -> WebsocketCommunicator:
-    client = WebsocketCommunicator(consumer.as_asgi() if isinstance(consumer, type) else consumer, path, **options)
+    app = consumer.as_asgi() if hasattr(consumer, "as_asgi") else consumer
+    client = WebsocketCommunicator(app, path, **options)
     connected, _ = await client.connect()
     assert connected
     return client
@@ -295,7 +296,7 @@ async def test_stop_consumer_halts_the_application_cleanly(base: Any) -> None:
 
     class Async(AsyncConsumer):
         async def websocket_disconnect(self, event: Any) -> None:
-            raise StopConsumer()
+            raise StopConsumer
 
     client = ApplicationCommunicator((Sync if base is SyncConsumer else Async).as_asgi(), {"type": "websocket"})
     await client.send_input({"type": "websocket.disconnect", "code": 1000})
@@ -447,7 +448,7 @@ class Sync(WebsocketConsumer):
             case ["headers"]:
                 self.accept(headers=[(b"x-room", b"7")])
             case ["close", *code]:
-                self.close(*map(int, code))
+                self.close(int(code[0]) if code else None)
             case ["raise", "accept"]:
                 self.guard(AcceptConnection)
             case ["raise", "deny"]:
@@ -484,7 +485,7 @@ class Async(AsyncWebsocketConsumer):
             case ["headers"]:
                 await self.accept(headers=[(b"x-room", b"7")])
             case ["close", *code]:
-                await self.close(*map(int, code))
+                await self.close(int(code[0]) if code else None)
             case ["raise", "accept"]:
                 await self.guard(AcceptConnection)
             case ["raise", "deny"]:
@@ -578,7 +579,6 @@ async def test_the_channel_is_in_its_groups_from_connect_to_disconnect(
     consumer: Any, layer: InMemoryChannelLayer
 ) -> None:
     consumer.groups = ("one", "two")
-    consumer.tell = Sync.receive if issubclass(consumer, Sync) else Async.receive
     told = type("Told", (consumer,), {"tell": _tell_sync if issubclass(consumer, Sync) else _tell_async})
     client = await opened(told)
     for group in ("one", "two"):
@@ -667,7 +667,8 @@ class AsyncHex(AsyncJson):
 @pytest.mark.parametrize("json_consumer", [SyncJson, AsyncJson])
 async def test_json_is_decoded_for_receive_json_and_encoded_by_send_json(json_consumer: Any) -> None:
     client = await opened(json_consumer)
-    for content in ({"a": [1, None, "ä"]}, [], 0, "text", None):
+    contents: list[Any] = [{"a": [1, None, "ä"]}, [], 0, "text", None]
+    for content in contents:
         await client.send_json_to(content)
         assert await client.receive_json_from() == {"got": content}
     await client.send_json_to("last")
