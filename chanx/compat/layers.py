@@ -1,9 +1,16 @@
-"""Which channel layer an alias means: Django's `CHANNEL_LAYERS` inside Django, else what was registered."""
+"""Which channel layer an alias means: one that was registered, else what Django's `CHANNEL_LAYERS` names.
+
+Inside Django, where Channels is installed too, it is Channels itself that makes the layers and keeps them: so its
+consumers and ours, and `get_channel_layer` by either import path, mean the same objects, and settings that a test
+overrides count at once.
+"""
 
 from __future__ import annotations
 
+import functools
 import importlib
 import importlib.util
+import os
 import sys
 from typing import Any
 
@@ -18,7 +25,7 @@ class ChannelLayers:
 
     def __init__(self) -> None:
         self._registered: dict[str, Any] = {}
-        self._made: dict[str, Any] = {}
+        self._made: dict[str, tuple[Any, Any]] = {}  # what the settings said, and what was made of that
 
     def register(self, alias: str, layer: Any) -> None:
         """Use a layer under an alias; it takes the place of one that settings name."""
@@ -28,6 +35,15 @@ class ChannelLayers:
         """Use it no longer."""
         self._registered.pop(alias, None)
 
+    def set(self, alias: str, layer: Any) -> Any:
+        """Use a layer under an alias, and none that was registered where it is None; what was used before."""
+        before = self.get(alias)
+        if layer is None:
+            self.unregister(alias)
+        else:
+            self.register(alias, layer)
+        return before
+
     def get(self, alias: str) -> Any:
         """The layer of an alias; None where there is none.
 
@@ -36,10 +52,11 @@ class ChannelLayers:
         """
         if alias in self._registered:
             return self._registered[alias]
-        theirs = _theirs(alias)
-        if theirs is not None:
-            return theirs
-        return self._from_settings(alias)
+        if settings := _settings():
+            theirs = _channels()
+            return self._from_settings(settings, alias) if theirs is None else theirs.get_channel_layer(alias)
+        fast = sys.modules.get("fast_channels.layers")
+        return None if fast is None else fast.get_channel_layer(alias)
 
     def __getitem__(self, alias: str) -> Any:
         layer = self.get(alias)
@@ -50,38 +67,49 @@ class ChannelLayers:
     def __contains__(self, alias: str) -> bool:
         return self.get(alias) is not None
 
-    def _from_settings(self, alias: str) -> Any:
-        config = _settings().get(alias)
+    def _from_settings(self, settings: dict[str, Any], alias: str) -> Any:
+        """The layer that settings name, made once for as long as they are the same."""
+        config = settings.get(alias)
         if config is None:
             return None
-        if alias not in self._made:
-            if "BACKEND" not in config:
-                raise InvalidChannelLayerError(f"CHANNEL_LAYERS[{alias!r}] names no BACKEND")
-            module, _, name = config["BACKEND"].rpartition(".")
-            try:
-                made = getattr(importlib.import_module(module), name)
-            except (ImportError, AttributeError, ValueError) as error:
-                raise InvalidChannelLayerError(
-                    f"the BACKEND {config['BACKEND']!r} of CHANNEL_LAYERS[{alias!r}] cannot be imported: {error}"
-                ) from error
-            self._made[alias] = made(**config.get("CONFIG", {}))
-        return self._made[alias]
+        made = self._made.get(alias)
+        if made is None or made[0] is not config:
+            made = self._made[alias] = (config, _make(alias, config))
+        return made[1]
+
+
+def _make(alias: str, config: dict[str, Any]) -> Any:
+    if "BACKEND" not in config:
+        raise InvalidChannelLayerError(f"CHANNEL_LAYERS[{alias!r}] names no BACKEND")
+    module, _, name = config["BACKEND"].rpartition(".")
+    try:
+        backend = getattr(importlib.import_module(module), name)
+    except (ImportError, AttributeError, ValueError) as error:
+        raise InvalidChannelLayerError(
+            f"the BACKEND {config['BACKEND']!r} of CHANNEL_LAYERS[{alias!r}] cannot be imported: {error}"
+        ) from error
+    return backend(**config.get("CONFIG", {}))
 
 
 def _settings() -> dict[str, Any]:
-    """Django's `CHANNEL_LAYERS`, where Django is configured."""
-    conf = sys.modules.get("django.conf")
-    if conf is None or not conf.settings.configured:
+    """Django's `CHANNEL_LAYERS`; nothing where Django is not in use."""
+    conf: Any = sys.modules.get("django.conf")
+    named = "DJANGO_SETTINGS_MODULE" in os.environ
+    if conf is None and named and _installed("django"):
+        conf = importlib.import_module("django.conf")  # a script may ask for a layer before anything of Django's
+    if conf is None or not (named or conf.settings.configured):
         return {}
     return getattr(conf.settings, "CHANNEL_LAYERS", None) or {}
 
 
-def _theirs(alias: str) -> Any:
-    """The layer of Channels itself, where that is in use: both then speak through the same one."""
-    if _settings() and importlib.util.find_spec("channels") is not None:
-        return importlib.import_module("channels.layers").get_channel_layer(alias)
-    fast = sys.modules.get("fast_channels.layers")
-    return None if fast is None else fast.get_channel_layer(alias)
+def _channels() -> Any:
+    """The layers of Channels itself, where it is installed."""
+    return importlib.import_module("channels.layers") if _installed("channels") else None
+
+
+@functools.cache
+def _installed(package: str) -> bool:
+    return importlib.util.find_spec(package) is not None
 
 
 channel_layers = ChannelLayers()

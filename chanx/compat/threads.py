@@ -1,14 +1,20 @@
-"""Plain functions of consumers in worker threads, with asgiref's bridge, so that `async_to_sync` works inside them."""
+"""Plain functions of consumers in worker threads, with asgiref's bridge, so that `async_to_sync` works inside them.
+
+Each consumer's functions run one at a time, in any of the threads; consumers do not wait for each other, as long as
+there are threads. Under `async_to_sync`, as in the tests of Django's `TestCase`, all run in the thread that called it:
+only there is the transaction of the test.
+"""
 
 from __future__ import annotations
 
+import asyncio
 import os
 import sys
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar
 
-from asgiref.sync import SyncToAsync
+from asgiref.sync import AsyncToSync, SyncToAsync
 
 T = TypeVar("T")
 
@@ -37,6 +43,8 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
     """Run a function in a thread, with Django's connections to databases looked after where Django is in use."""
+    if asyncio.get_running_loop() in AsyncToSync.loop_thread_executors:
+        return await SyncToAsync(_looked_after, thread_sensitive=True)(function, *args)
     return await SyncToAsync(_looked_after, thread_sensitive=False, executor=_pool())(function, *args)
 
 
