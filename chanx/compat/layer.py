@@ -250,14 +250,14 @@ class ChannelLayer:
     def _tidy(self) -> None:
         """Drop what has waited too long, and the channels that nobody would miss.
 
-        Those in which a message has expired are among them, with their memberships: nobody has received there for that
-        long (Channels specification, "Persistence").
+        Where a message has expired and nobody receives, nobody has for that long, and the memberships end as well
+        (Channels specification, "Persistence").
         """
         for mailbox in tuple(self._unheard.values()):
             expired, groups = mailbox.tidy()
-            for group in groups:
+            for group in tuple(mailbox.groups) if expired and not mailbox.receivers else groups:
                 self._leave(group, mailbox)
-            if not mailbox.receivers and (expired or mailbox.idle):
+            if mailbox.idle:
                 self.discard(mailbox)
         self._look_at = (2 * len(self._unheard) + _MANY, monotonic() + self.expiry)
 
