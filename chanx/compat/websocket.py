@@ -61,13 +61,23 @@ def _groups(consumer: _Websocket) -> tuple[str, ...]:
         )
     groups = tuple(consumer.groups or ())
     layer = consumer.channel_layer
-    if groups and (not hasattr(layer, "group_add") or "groups" not in getattr(layer, "extensions", ("groups",))):
+    if groups and not _has_groups(layer):
         what = "there is none" if layer is None else f"{type(layer).__qualname__} has none"
         raise InvalidChannelLayerError(
             f"the groups of {type(consumer).__qualname__} need a channel layer with groups, and {what}; register one "
             f"with register_channel_layer, or name it in Django's CHANNEL_LAYERS"
         )
     return groups
+
+
+def _has_groups(layer: Any) -> bool:
+    if not hasattr(layer, "group_add"):
+        return False
+    try:
+        extensions = layer.extensions
+    except (AttributeError, RuntimeError):  # it tells them on its event loop only, and a thread has none
+        return True
+    return "groups" in extensions
 
 
 class _Websocket:

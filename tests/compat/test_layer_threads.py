@@ -183,7 +183,7 @@ def test_a_consumer_whose_loop_ended_is_forgotten_when_something_is_sent_to_it()
     assert layer.group_layer.members.count("group") == 1
     async_to_sync(layer.group_send)("group", {"type": "chat.message", "text": 1})
     assert left_behind(layer) == []
-    client.future._log_destroy_pending = False
+    client.future._log_destroy_pending = False  # type: ignore[attr-defined]
 
 
 async def test_flush_leaves_consumers_their_channels() -> None:
@@ -206,7 +206,12 @@ async def test_a_broadcast_is_written_once_however_many_hear_it(count: int, monk
 
     written: list[Any] = []
     write = content.write
-    monkeypatch.setattr(content, "write", lambda message: (written.append(message), write(message))[1])
+
+    def counted(message: Any) -> str:
+        written.append(message)
+        return write(message)
+
+    monkeypatch.setattr(content, "write", counted)
     layer = Layer()
     for number in range(count):
         await layer.group_add("group", f"c{number}")
