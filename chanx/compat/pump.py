@@ -84,7 +84,9 @@ class Pump:
                 if isinstance(layer, ChannelLayer) and channel is not None:
                     self._mailbox = layer.listen(channel, self._home, self._came, self._broadcasts)
                 elif channel is not None:
-                    self._cancel_hearing = self._home.spawn(self._hear, layer, channel, context=self._context)
+                    self._cancel_hearing = self._home.spawn(
+                        self._hear, layer, channel, self._context, context=self._context
+                    )
                 await self._serve()
         finally:
             self._scope = None
@@ -166,9 +168,8 @@ class Pump:
                 return
             await anyio.lowlevel.checkpoint()  # a handler may send to its own channel, and never wait
 
-    async def _hear(self, layer: Any, channel: str) -> None:
+    async def _hear(self, layer: Any, channel: str, known: contextvars.Context) -> None:
         """Dispatch what comes through a channel layer of somebody else's."""
-        known = self._context
         try:
             while True:
                 message = await layer.receive(channel)
@@ -179,6 +180,7 @@ class Pump:
                     known = self._context = contextvars.copy_context()
                 finally:
                     self._pass_turn()
+                await anyio.lowlevel.checkpoint()  # as in `_drain`
         except BaseException as error:  # noqa: BLE001 - as in `_work`
             self._failed(error)
         finally:

@@ -10,10 +10,12 @@ from __future__ import annotations
 import asyncio
 import os
 import sys
+import threading
 from collections.abc import Callable
 from concurrent.futures import ThreadPoolExecutor
-from typing import Any, TypeVar
+from typing import Any, TypeVar, cast
 
+import anyio
 from asgiref.sync import AsyncToSync, SyncToAsync
 
 T = TypeVar("T")
@@ -21,6 +23,10 @@ T = TypeVar("T")
 #: So many plain functions may run at once, in all consumers together; asgiref and Daphne read the same variable.
 _THREADS = int(os.environ.get("ASGI_THREADS") or 40)
 
+#: How long a cancelled consumer waits for the end of its thread, in seconds.
+PATIENCE = 5.0
+
+_lock = threading.Lock()
 _executor: ThreadPoolExecutor | None = None
 
 
@@ -43,9 +49,56 @@ if hasattr(os, "register_at_fork"):  # not on Windows
 
 async def in_thread(function: Callable[..., T], *args: Any) -> T:
     """Run a function in a thread, with Django's connections to databases looked after where Django is in use."""
-    if asyncio.get_running_loop() in AsyncToSync.loop_thread_executors:
-        return await SyncToAsync(_looked_after, thread_sensitive=True)(function, *args)
-    return await SyncToAsync(_looked_after, thread_sensitive=False, executor=_pool())(function, *args)
+    call = _Call(function)
+    sensitive = asyncio.get_running_loop() in AsyncToSync.loop_thread_executors
+    run: Any = SyncToAsync(call.run, thread_sensitive=sensitive, executor=None if sensitive else _pool())
+    try:
+        return cast(T, await run(*args))
+    except asyncio.CancelledError:
+        await call.ended()
+        raise
+
+
+class _Call:
+    """One call in a thread; who was cancelled in waiting for it can still wait for its end.
+
+    Args:
+        function: what is called.
+    """
+
+    __slots__ = ("_abandoned", "_done", "_function", "_started", "_waiter")
+
+    def __init__(self, function: Callable[..., Any]) -> None:
+        self._function = function
+        self._started = self._done = self._abandoned = False
+        self._waiter: tuple[asyncio.AbstractEventLoop, asyncio.Event] | None = None
+
+    def run(self, *args: Any) -> Any:
+        with _lock:
+            if self._abandoned:
+                return None
+            self._started = True
+        try:
+            return _looked_after(self._function, *args)
+        finally:
+            with _lock:
+                self._done = True
+                waiter = self._waiter
+            if waiter is not None:
+                loop, event = waiter
+                loop.call_soon_threadsafe(event.set)
+
+    async def ended(self) -> None:
+        """Wait for its end, `PATIENCE` seconds at most; what has not begun will not begin."""
+        with _lock:
+            if not self._started:
+                self._abandoned = True
+            if self._abandoned or self._done:
+                return
+            event = asyncio.Event()
+            self._waiter = asyncio.get_running_loop(), event
+        with anyio.move_on_after(PATIENCE, shield=True):
+            await event.wait()
 
 
 def _looked_after(function: Callable[..., T], *args: Any) -> T:

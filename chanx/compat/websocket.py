@@ -88,7 +88,9 @@ class _Websocket:
 
     _accepted = False
     _closed = False
+    _begun = False  # the groups are known to be there
     _connected = False  # `connect` has returned
+    _unconnected = False  # it has failed, and so must not be followed by `disconnect`
     _disconnected = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - given by `as_asgi`, for subclasses
@@ -96,8 +98,9 @@ class _Websocket:
             self.groups = []
 
     def _farewell(self, error: BaseException) -> dict[str, Any] | None:
-        if self._disconnected or not self._connected:
+        if self._disconnected or not self._begun:
             return None
+        self._unconnected = not self._connected
         return {"type": "websocket.disconnect", "code": 1011 if isinstance(error, Exception) else 1006}
 
 
@@ -110,7 +113,9 @@ class AsyncWebsocketConsumer(_Websocket, AsyncConsumer):
 
     async def websocket_connect(self, message: dict[str, Any]) -> None:  # noqa: ARG002
         """A client asks for the connection."""
-        for group in _groups(self):
+        groups = _groups(self)
+        self._begun = True
+        for group in groups:
             await self.channel_layer.group_add(group, self.channel_name)
         try:
             await self.connect()
@@ -184,7 +189,8 @@ class AsyncWebsocketConsumer(_Websocket, AsyncConsumer):
             for group in _groups(self):
                 await self.channel_layer.group_discard(group, self.channel_name)
         finally:
-            await self.disconnect(message.get("code", 1005))
+            if not self._unconnected:
+                await self.disconnect(message.get("code", 1005))
         raise StopConsumer
 
     async def disconnect(self, code: int) -> None:
@@ -236,7 +242,9 @@ class WebsocketConsumer(_Websocket, SyncConsumer):
 
     def websocket_connect(self, message: dict[str, Any]) -> None:  # noqa: ARG002
         """A client asks for the connection."""
-        for group in _groups(self):
+        groups = _groups(self)
+        self._begun = True
+        for group in groups:
             async_to_sync(self.channel_layer.group_add)(group, self.channel_name)
         try:
             self.connect()
@@ -310,7 +318,8 @@ class WebsocketConsumer(_Websocket, SyncConsumer):
             for group in _groups(self):
                 async_to_sync(self.channel_layer.group_discard)(group, self.channel_name)
         finally:
-            self.disconnect(message.get("code", 1005))
+            if not self._unconnected:
+                self.disconnect(message.get("code", 1005))
         raise StopConsumer
 
     def disconnect(self, code: int) -> None:
