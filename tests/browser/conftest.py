@@ -1,7 +1,7 @@
 """Headless Chromium, and servers that may be killed and started again at the same address."""
 
 import signal
-from collections.abc import Iterator
+from collections.abc import Iterator, Mapping
 from contextlib import ExitStack
 
 import pytest
@@ -32,12 +32,14 @@ def browser(chromium: str) -> Iterator[Browser]:
 
 
 class Server:
-    """An application under uvicorn, which may be killed and started again at the same address."""
+    """An application under a server, which may be killed and started again at the same address."""
 
-    def __init__(self, stack: ExitStack, app: str) -> None:
+    def __init__(self, stack: ExitStack, app: str, name: str = "uvicorn", env: Mapping[str, str] | None = None) -> None:
         self.stack = stack
+        self.name = name
         self.app = app
-        self.running = stack.enter_context(servers.serve("uvicorn", app))
+        self.env = env
+        self.running = stack.enter_context(servers.serve(name, app, env=env))
 
     @property
     def url(self) -> str:
@@ -49,7 +51,7 @@ class Server:
         self.running.process.wait()
 
     def start(self) -> None:
-        again = servers.serve("uvicorn", self.app, port=self.running.port)
+        again = servers.serve(self.name, self.app, env=self.env, port=self.running.port)
         self.running = self.stack.enter_context(again)
 
 

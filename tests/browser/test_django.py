@@ -1,0 +1,167 @@
+"""The pages of the Django projects in a real browser, against real servers."""
+
+import os
+import subprocess
+import sys
+from collections.abc import Iterator
+from contextlib import ExitStack
+from pathlib import Path
+
+import pytest
+from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+
+from tests.browser.conftest import Server
+
+pytestmark = pytest.mark.browser
+
+ROOT = Path(__file__).parents[2]
+
+
+def environment(project: str) -> dict[str, str]:
+    """As in the project's folder."""
+    return {"PYTHONPATH": os.pathsep.join([str(ROOT / "examples" / project), str(ROOT)])}
+
+
+@pytest.fixture(params=["uvicorn", "daphne"])
+def chat(request: pytest.FixtureRequest) -> Iterator[Server]:
+    with ExitStack() as stack:
+        yield Server(stack, "config.asgi:application", request.param, environment("django_chat"))
+
+
+@pytest.fixture
+def mixed(tmp_path: Path) -> Iterator[Server]:
+    env = {**environment("django_mixed"), "TALK_DATABASE": str(tmp_path / "db.sqlite3")}
+    migrate = [sys.executable, "examples/django_mixed/manage.py", "migrate", "--verbosity", "0"]
+    subprocess.run(migrate, cwd=ROOT, env={**os.environ, **env}, check=True, timeout=120)
+    with ExitStack() as stack:
+        yield Server(stack, "project.asgi:application", env=env)
+
+
+def state(page: Page) -> Locator:
+    return page.get_by_role("status")
+
+
+def talk(page: Page) -> Locator:
+    return page.get_by_role("log").locator("li")
+
+
+def say(page: Page, text: str) -> None:
+    page.get_by_label("Message", exact=True).fill(text)
+    page.get_by_role("button", name="Send").click()
+
+
+# -- django_chat ------------------------------------------------------------------------------------------
+
+
+def enter(context: BrowserContext, server: Server, room: str) -> Page:
+    page = context.new_page()
+    page.goto(server.url)
+    page.get_by_label("Which room?").fill(room)
+    page.get_by_role("button", name="Enter").click()
+    expect(state(page)).to_have_text("Connected")
+    return page
+
+
+def test_what_is_said_in_one_tab_is_seen_in_both(context: BrowserContext, chat: Server) -> None:
+    one, two = enter(context, chat, "lobby"), enter(context, chat, "lobby")
+    elsewhere = enter(context, chat, "elsewhere")
+    say(one, "hello")
+    expect(talk(two)).to_have_text(["hello"])
+    say(two, "<b>hello</b> yourself")
+    for page in (one, two):
+        expect(talk(page)).to_have_text(["hello", "<b>hello</b> yourself"])
+    say(elsewhere, "nobody here?")
+    expect(talk(elsewhere)).to_have_text(["nobody here?"])
+    expect(talk(one)).to_have_count(2)
+
+
+def test_a_tab_comes_back_after_a_restart(context: BrowserContext, chat: Server) -> None:
+    one, two = enter(context, chat, "lobby"), enter(context, chat, "lobby")
+    chat.kill()
+    for page in (one, two):
+        expect(state(page)).to_have_text("Reconnecting…")
+    say(one, "still there?")
+    expect(one.get_by_label("Message", exact=True)).to_have_value("still there?")
+    chat.start()
+    for page in (one, two):
+        expect(state(page)).to_have_text("Connected")
+    one.get_by_role("button", name="Send").click()
+    for page in (one, two):
+        expect(talk(page)).to_have_text(["still there?"])
+
+
+# -- django_mixed -----------------------------------------------------------------------------------------
+
+
+def sign_in(page: Page, server: Server, name: str) -> None:
+    page.goto(server.url)
+    page.get_by_label("Your name").fill(name)
+    page.get_by_role("button", name="Enter").click()
+    expect(page.get_by_text(f"You are {name}")).to_be_visible()
+
+
+def come_in(context: BrowserContext, server: Server, name: str, what: str) -> Page:
+    page = context.new_page()
+    sign_in(page, server, name)
+    page.get_by_role("link", name=f"lobby, on a {what}").click()
+    expect(state(page)).to_have_text("Connected")
+    return page
+
+
+@pytest.fixture
+def other(browser: Browser) -> Iterator[BrowserContext]:
+    """Another person's browser, with cookies of its own."""
+    context = browser.new_context()
+    yield context
+    context.close()
+
+
+def test_a_consumers_page_and_a_channels_page_talk(
+    context: BrowserContext, other: BrowserContext, mixed: Server
+) -> None:
+    ada = come_in(context, mixed, "Ada", "class-based consumer")
+    bob = come_in(other, mixed, "Bob", "native channel")
+    say(ada, "hello")
+    expect(talk(bob)).to_have_text(["Adahello"])
+    say(bob, "<b>hello</b> yourself")
+    ada.get_by_role("button", name="Ring the bell").click()
+    for page in (ada, bob):
+        expect(talk(page)).to_have_text(["Adahello", "Bob<b>hello</b> yourself", "the houseAda rings the bell"])
+    expect(ada.locator("li.mine")).to_have_count(1)
+    expect(bob.locator("li.mine")).to_have_count(1)
+
+
+def test_both_kinds_come_back_after_a_restart(context: BrowserContext, mixed: Server) -> None:
+    pages = [come_in(context, mixed, "Ada", what) for what in ("class-based consumer", "native channel")]
+    mixed.kill()
+    for page in pages:
+        expect(state(page)).to_have_text("Reconnecting…")
+    mixed.start()
+    for page in pages:
+        expect(state(page)).to_have_text("Connected")
+    say(pages[0], "back")
+    for page in pages:
+        expect(talk(page)).to_have_text(["Adaback"])
+
+
+def test_the_channels_page_is_told_that_the_session_has_ended(context: BrowserContext, mixed: Server) -> None:
+    page = come_in(context, mixed, "Ada", "native channel")
+    context.clear_cookies()
+    mixed.kill()
+    mixed.start()
+    expect(state(page)).to_have_text("Please sign in.")
+
+
+@pytest.mark.parametrize("scheme", ["light", "dark"])
+def test_the_pages_fit_a_phone(browser: Browser, chat: Server, mixed: Server, scheme: str) -> None:
+    context = browser.new_context(viewport={"width": 320, "height": 568}, color_scheme=scheme)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    for page in (enter(context, chat, "a" * 50), come_in(context, mixed, "A" * 30, "native channel")):
+        page.get_by_label("Message", exact=True).fill("word" * 100)
+        page.get_by_role("button", name="Send").click()
+        expect(talk(page)).to_have_count(1)
+        assert page.evaluate("document.documentElement.scrollWidth <= innerWidth")
+        for name in ("Leave", "Rooms"):
+            if (link := page.get_by_role("link", name=name)).count():
+                expect(link).to_be_in_viewport(ratio=1)
+        expect(page.get_by_role("button", name="Send")).to_be_in_viewport(ratio=1)
+    context.close()
