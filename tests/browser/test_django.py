@@ -22,10 +22,12 @@ def environment(project: str) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([str(ROOT / "examples" / project), str(ROOT)])}
 
 
-@pytest.fixture(params=["uvicorn", "daphne"])
+@pytest.fixture
 def chat(request: pytest.FixtureRequest) -> Iterator[Server]:
+    """Under uvicorn, or the server that a test names."""
     with ExitStack() as stack:
-        yield Server(stack, "config.asgi:application", request.param, environment("django_chat"))
+        name: str = getattr(request, "param", "uvicorn")
+        yield Server(stack, "config.asgi:application", name, environment("django_chat"))
 
 
 @pytest.fixture
@@ -62,6 +64,7 @@ def enter(context: BrowserContext, server: Server, room: str) -> Page:
     return page
 
 
+@pytest.mark.parametrize("chat", ["uvicorn", "daphne"], indirect=True)
 def test_what_is_said_in_one_tab_is_seen_in_both(context: BrowserContext, chat: Server) -> None:
     one, two = enter(context, chat, "lobby"), enter(context, chat, "lobby")
     elsewhere = enter(context, chat, "elsewhere")
@@ -93,16 +96,18 @@ def test_a_tab_comes_back_after_a_restart(context: BrowserContext, chat: Server)
 # -- django_mixed -----------------------------------------------------------------------------------------
 
 
-def sign_in(page: Page, server: Server, name: str) -> None:
+def sign_in(context: BrowserContext, server: Server, name: str) -> None:
+    page = context.new_page()
     page.goto(server.url)
     page.get_by_label("Your name").fill(name)
     page.get_by_role("button", name="Enter").click()
     expect(page.get_by_text(f"You are {name}")).to_be_visible()
+    page.close()
 
 
-def come_in(context: BrowserContext, server: Server, name: str, what: str) -> Page:
+def come_in(context: BrowserContext, server: Server, what: str) -> Page:
     page = context.new_page()
-    sign_in(page, server, name)
+    page.goto(server.url)
     page.get_by_role("link", name=f"lobby, on a {what}").click()
     expect(state(page)).to_have_text("Connected")
     return page
@@ -119,8 +124,10 @@ def other(browser: Browser) -> Iterator[BrowserContext]:
 def test_a_consumers_page_and_a_channels_page_talk(
     context: BrowserContext, other: BrowserContext, mixed: Server
 ) -> None:
-    ada = come_in(context, mixed, "Ada", "class-based consumer")
-    bob = come_in(other, mixed, "Bob", "native channel")
+    sign_in(context, mixed, "Ada")
+    sign_in(other, mixed, "Bob")
+    ada = come_in(context, mixed, "class-based consumer")
+    bob = come_in(other, mixed, "native channel")
     say(ada, "hello")
     expect(talk(bob)).to_have_text(["Adahello"])
     say(bob, "<b>hello</b> yourself")
@@ -132,7 +139,8 @@ def test_a_consumers_page_and_a_channels_page_talk(
 
 
 def test_both_kinds_come_back_after_a_restart(context: BrowserContext, mixed: Server) -> None:
-    pages = [come_in(context, mixed, "Ada", what) for what in ("class-based consumer", "native channel")]
+    sign_in(context, mixed, "Ada")
+    pages = [come_in(context, mixed, what) for what in ("class-based consumer", "native channel")]
     mixed.kill()
     for page in pages:
         expect(state(page)).to_have_text("Reconnecting…")
@@ -145,7 +153,8 @@ def test_both_kinds_come_back_after_a_restart(context: BrowserContext, mixed: Se
 
 
 def test_the_channels_page_is_told_that_the_session_has_ended(context: BrowserContext, mixed: Server) -> None:
-    page = come_in(context, mixed, "Ada", "native channel")
+    sign_in(context, mixed, "Ada")
+    page = come_in(context, mixed, "native channel")
     context.clear_cookies()
     mixed.kill()
     mixed.start()
@@ -155,7 +164,8 @@ def test_the_channels_page_is_told_that_the_session_has_ended(context: BrowserCo
 @pytest.mark.parametrize("scheme", ["light", "dark"])
 def test_the_pages_fit_a_phone(browser: Browser, chat: Server, mixed: Server, scheme: str) -> None:
     context = browser.new_context(viewport={"width": 320, "height": 568}, color_scheme=scheme)  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
-    for page in (enter(context, chat, "a" * 50), come_in(context, mixed, "A" * 30, "native channel")):
+    sign_in(context, mixed, "A" * 30)
+    for page in (enter(context, chat, "a" * 50), come_in(context, mixed, "native channel")):
         page.get_by_label("Message", exact=True).fill("word" * 100)
         page.get_by_role("button", name="Send").click()
         expect(talk(page)).to_have_count(1)
