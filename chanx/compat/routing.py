@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import copy
 import inspect
 import sys
 from collections.abc import Iterable, Mapping
@@ -87,8 +88,7 @@ class URLRouter:
     _path_routing = True
 
     def __init__(self, routes: Iterable[Any]) -> None:
-        self.routes = list(routes)
-        self._patterns = [_pattern(route) for route in self.routes]
+        self.routes = [route if isinstance(route, BaseRoute) else _checked(route) for route in routes]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a scope.
@@ -99,15 +99,15 @@ class URLRouter:
         rest = _rest(scope)
         partial: tuple[Any, Any] | None = None  # a route of another method
         inner: Any
-        for route, pattern in zip(self.routes, self._patterns, strict=True):
-            if pattern is None:
+        for route in self.routes:
+            if isinstance(route, BaseRoute):
                 matched, inner = _behind_route(route, scope, rest)
                 if matched is not Match.FULL:
                     partial = partial or ((route.handle, inner) if matched is Match.PARTIAL else None)
                     continue
                 application = route.handle
             else:
-                inner, application = _behind(route, pattern, scope, rest), route.callback
+                inner, application = _behind(route, scope, rest), route.callback
                 if inner is None:
                     continue
             try:
@@ -139,9 +139,9 @@ def _rest(scope: Any) -> str:
     return path.removeprefix("/")
 
 
-def _behind(route: Any, pattern: Any, scope: Any, rest: str) -> dict[str, Any] | None:
+def _behind(route: Any, scope: Any, rest: str) -> dict[str, Any] | None:
     """The scope behind one of Django's routes, if it matches."""
-    match = pattern.match(rest)
+    match = route.pattern.match(rest)
     if match is None:
         return None
     left, args, kwargs = match
@@ -175,13 +175,12 @@ def _misses() -> tuple[type[Exception], ...]:
     return NoRoute, theirs
 
 
-def _pattern(route: Any) -> Any:
-    """The pattern of one of Django's routes; None for Starlette's.
+def _checked(route: Any) -> Any:
+    """One of Django's routes; its pattern need not match all of a path whose rest is for another router.
 
-    It need not match all of a path whose rest is for another router.
+    Raises:
+        ValueError: it is none, or cannot serve.
     """
-    if isinstance(route, BaseRoute):
-        return None
     pattern = getattr(route, "pattern", None)
     if pattern is not None and hasattr(route, "url_patterns"):
         raise _improper()(
@@ -197,8 +196,9 @@ def _pattern(route: Any) -> Any:
         name = route.callback.__qualname__
         raise ValueError(f"{_text(route)} leads to the class {name}, which serves no connection: give {name}.as_asgi()")
     if hasattr(pattern, "_route") and _routes(route.callback):
-        return type(pattern)(pattern._route, name=pattern.name, is_endpoint=False)
-    return pattern
+        route = copy.copy(route)
+        route.pattern = type(pattern)(pattern._route, name=pattern.name, is_endpoint=False)
+    return route
 
 
 def _improper() -> type[Exception]:
