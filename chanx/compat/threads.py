@@ -105,8 +105,15 @@ def _looked_after(function: Callable[..., T], *args: Any) -> T:
     django = sys.modules.get("django.db")
     if django is None:
         return function(*args)
-    django.close_old_connections()
+    _close_old(django)
     try:
         return function(*args)
     finally:
-        django.close_old_connections()
+        _close_old(django)
+
+
+def _close_old(django: Any) -> None:
+    """As Django does around a request, but for a connection in a transaction of the caller's, such as a `TestCase`."""
+    for connection in django.connections.all(initialized_only=True):
+        if not connection.in_atomic_block:
+            connection.close_if_unusable_or_obsolete()
