@@ -8,6 +8,11 @@ import textwrap
 from typing import Any
 
 
+def as_chanx(text: str) -> str:
+    """The same with `chanx.` in front of its imports from Channels."""
+    return re.sub(r"^(\s*from )channels\b", r"\1chanx.channels", text, flags=re.MULTILINE)
+
+
 def printed(block: str, **surroundings: Any) -> dict[str, Any]:
     """Run a block, and return the names that it defines.
 
@@ -15,7 +20,7 @@ def printed(block: str, **surroundings: Any) -> dict[str, Any]:
         block: as it stands in the document, indented or not.
         surroundings: names that the document takes for granted.
     """
-    code = re.sub(r"^(\s*from )channels\b", r"\1chanx.channels", textwrap.dedent(block), flags=re.MULTILINE)
+    code = as_chanx(textwrap.dedent(block))
     names: dict[str, Any] = {"__name__": "printed", **surroundings}
     exec(compile(code, "the document", "exec"), names)  # noqa: S102 - code of the tests' own
     return names
