@@ -14,9 +14,10 @@ from anyio.abc import TaskGroup
 from websockets.protocol import State
 from websockets.server import ServerProtocol
 
+from benchmarks import consumers
 from benchmarks.backend import BackendName
 from benchmarks.messages import family
-from benchmarks.wire import Event, Receive, Send, scope
+from benchmarks.wire import App, Event, Receive, Send, scope
 from chanx import Channel, Context
 
 MESSAGES = family("msgspec", 1)
@@ -128,21 +129,20 @@ class TrioWriters(Writers):
         tasks.start_soon(write)
 
 
-class Members(Crowd):
-    """chanx: a group, with default settings."""
+class Served(Crowd):
+    """Connections of an application, until they are closed."""
 
     async def open(self, tasks: TaskGroup, members: int) -> None:
         self._over = anyio.Event()
-        self._channel = channel = Channel()
-
-        @channel.on_connect
-        async def enter(ctx: Context) -> None:
-            await ctx.join(GROUP)
-
+        self._entered = 0
+        app = self._app()
         for _ in range(members):
-            tasks.start_soon(channel, scope(), self._receive(), self.sends.make())
-        while channel.layers()[0].members.count(GROUP) < members:
+            tasks.start_soon(app, scope(), self._receive(), self.sends.make())
+        while self._entered < members:
             await anyio.wait_all_tasks_blocked()
+
+    @abstractmethod
+    def _app(self) -> App: ...
 
     def _receive(self) -> Receive:
         connects: list[Event] = [{"type": "websocket.connect"}]
@@ -150,16 +150,50 @@ class Members(Crowd):
         async def receive() -> Event:
             if connects:
                 return connects.pop()
+            self._entered += 1  # asks for a frame, so it has accepted and is in the group
             await self._over.wait()
             return {"type": "websocket.disconnect", "code": 1000, "reason": ""}
 
         return receive
 
+    def close(self) -> None:
+        self._over.set()
+
+
+class Members(Served):
+    """chanx: a group, with default settings."""
+
+    def _app(self) -> App:
+        self._channel = channel = Channel()
+
+        @channel.on_connect
+        async def enter(ctx: Context) -> None:  # pyright: ignore[reportUnusedFunction]
+            await ctx.join(GROUP)
+
+        return channel
+
     async def publish(self) -> None:
         await self._channel.broadcast(MESSAGES.reply(text="hello there"), group=GROUP)
 
-    def close(self) -> None:
-        self._over.set()
+
+class Consumers(Served):
+    """Consumers of `chanx.channels` in a group, each of which sends a frame with JSON for each message."""
+
+    channels = False
+
+    def _app(self) -> App:
+        app = consumers.member(GROUP, channels=self.channels)
+        self._layer = consumers.channels_layer() if self.channels else consumers.layer()
+        return app
+
+    async def publish(self) -> None:
+        await self._layer.group_send(GROUP, {"type": "chat.message", "text": "hello there"})
+
+
+class ChannelsConsumers(Consumers):
+    """Those of Django Channels, on its layer in memory."""
+
+    channels = True
 
 
 WRITERS: dict[BackendName, type[Writers]] = {"asyncio": AsyncioWriters, "trio": TrioWriters}

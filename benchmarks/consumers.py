@@ -1,0 +1,94 @@
+"""Class-based consumers: those of `chanx.channels`, and as a peer those of Django Channels where that is installed.
+
+Both are made from one source: the same class body on another base.
+"""
+
+import functools
+from importlib.util import find_spec
+from typing import Any
+
+from benchmarks.messages import execute
+from benchmarks.wire import App
+from chanx.channels.generic.websocket import AsyncJsonWebsocketConsumer
+from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
+
+#: Is Django Channels there to be compared with?
+CHANNELS = find_spec("channels") is not None and find_spec("django") is not None
+
+#: The alias of the channel layers that the consumers use; without one they have none.
+LAYER = "benchmarks"
+
+CONSUMER = """
+class Consumer(Base):
+    channel_layer_alias = {alias!r}
+
+    async def receive_json(self, content):
+        match content:
+{cases}            case _:
+                await self.send_json({{"action": "error", "payload": {{"code": "invalid_message"}}}})
+"""
+
+CASE = """            case {{"action": "say{n}", "text": str(text), "count": int()}}:
+                await self.send_json({{"action": "said", "text": text}})
+"""
+
+MEMBER = """
+class Consumer(Base):
+    channel_layer_alias = {alias!r}
+    groups = [{group!r}]
+
+    async def chat_message(self, event):
+        await self.send_json({{"action": "said", "text": event["text"]}})
+"""
+
+
+@functools.cache
+def layer() -> Any:
+    """The channel layer of chanx under the alias."""
+    made = InMemoryChannelLayer()
+    register_channel_layer(LAYER, made)
+    return made
+
+
+@functools.cache
+def channels_layer() -> Any:
+    """That of Channels; its consumers find it through Django's settings."""
+    from channels.layers import get_channel_layer
+    from django.conf import settings
+
+    backend = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
+    if not settings.configured:
+        settings.configure(CHANNEL_LAYERS={LAYER: backend})
+    return get_channel_layer(LAYER)
+
+
+def _base(*, channels: bool) -> Any:
+    if not channels:
+        layer()
+        return AsyncJsonWebsocketConsumer
+    from channels.generic.websocket import AsyncJsonWebsocketConsumer as Peer
+
+    channels_layer()
+    return Peer
+
+
+def _made(source: str, *, channels: bool) -> App:
+    made: App = execute(source, {"Base": _base(channels=channels)})["Consumer"].as_asgi()
+    return made
+
+
+def consumer(size: int, *, layered: bool = True, channels: bool = False) -> App:
+    """`receive_json` with a `match` that has a case for each action, `send_json` of a dict.
+
+    Args:
+        size: how many actions.
+        layered: is there a channel layer?
+        channels: Django Channels' own class, not ours.
+    """
+    cases = "".join(CASE.format(n=n) for n in range(size))
+    return _made(CONSUMER.format(alias=LAYER if layered else "none", cases=cases), channels=channels)
+
+
+def member(group: str, *, channels: bool = False) -> App:
+    """A consumer in a group, which sends its client a frame for each message to the group."""
+    return _made(MEMBER.format(alias=LAYER, group=group), channels=channels)
