@@ -21,7 +21,7 @@ import anyio.lowlevel
 from anyio.lowlevel import RunVar
 from starlette.exceptions import HTTPException
 
-from chanx._writers import AsyncioWriter, TrioWriter, Work, Writer
+from chanx._writers import AsyncioWriter, ParkedWriter, TrioWriter, Work, Writer
 
 if TYPE_CHECKING:
     from chanx._silence import Silences
@@ -77,6 +77,10 @@ class Runtime(ABC):
 
         `lost` is called when its task was cancelled, by `Writer.cancel` or by somebody else.
         """
+
+    @abstractmethod
+    def worker(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
+        """The same for work that is never to begin inside the caller, as a user's function; it is parked between."""
 
     @abstractmethod
     def time(self) -> float:
@@ -235,6 +239,9 @@ class AsyncioRuntime(Runtime):
     def writer(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
         return AsyncioWriter(self._loop, self._tasks, work, lost, context.copy())
 
+    def worker(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
+        return ParkedWriter(self._loop, self._tasks, work, lost, context.copy())
+
     def time(self) -> float:
         return self._loop.time()
 
@@ -293,6 +300,9 @@ class TrioRuntime(Runtime):
         return job.cancel
 
     def writer(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
+        return TrioWriter(work, lost, context.copy())
+
+    def worker(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
         return TrioWriter(work, lost, context.copy())
 
     def ordinary(self, error: BaseException) -> Exception:

@@ -1,13 +1,18 @@
 """Messages of one consumer, from its client and from its channel, dispatched one at a time.
 
 Rules: the application's own task waits for the client. A message from the channel that comes meanwhile is dispatched by
-a task made for it, and the client's next frame waits for its end; one that comes while a frame is handled is dispatched
-after it, by the same task. So an idle consumer costs no task beside the server's own. Neither side can keep the other
-from its turn, however much comes from it. What is raised, by whichever task, ends the consumer in the server's task.
+another one, the consumer's worker, and the client's next frame waits for its end; one that comes while a frame is
+handled is dispatched after it, by the same task. The worker is made for the first such message, and parked between
+them, so a consumer that nobody sends to costs no task beside the server's own. Neither side can keep the other from its
+turn, however much comes from it. What is raised, by whichever task, ends the consumer in the server's task.
+
+On asyncio what ends the server's wait is a native cancellation, taken back at once: a cancel scope takes longer to enter
+and to leave than all else that a consumer does which never gets a message.
 """
 
 from __future__ import annotations
 
+import asyncio
 import contextvars
 import logging
 from collections.abc import Awaitable, Callable
@@ -17,11 +22,15 @@ import anyio
 import anyio.lowlevel
 
 from chanx import _runtime
+from chanx._writers import Writer
 from chanx.compat.exceptions import StopConsumer
 from chanx.compat.layer import ChannelLayer
 from chanx.compat.mailbox import Mailbox, message_of
 
 logger = logging.getLogger("chanx")
+
+#: A handler that goes on for so many seconds after it was cancelled is cancelled again.
+PATIENCE = 1.0
 
 Dispatch = Callable[[dict[str, Any]], Awaitable[None]]
 
@@ -40,18 +49,9 @@ class Pump:
     """
 
     __slots__ = (
-        *(
-            "_ahead",
-            "_answering",
-            "_broadcasts",
-            "_cancel",
-            "_cancel_ahead",
-            "_cancel_hearing",
-            "_context",
-            "_dispatch",
-            "_ended",
-        ),
-        *("_error", "_home", "_mailbox", "_receive", "_scope", "_turns", "busy", "lost"),
+        *("_ahead", "_answering", "_broadcasts", "_cancel_ahead", "_cancel_hearing", "_context", "_dispatch", "_ended"),
+        *("_error", "_home", "_interrupt", "_job", "_known", "_mailbox", "_receive", "_turns", "_worker"),
+        *("busy", "lost"),
     )
 
     def __init__(self, dispatch: Dispatch, receive: Callable[[], Awaitable[Any]], broadcasts: bool = False) -> None:
@@ -63,15 +63,17 @@ class Pump:
         self._home = _runtime.current()
         self._context = contextvars.copy_context()  # as the last handler left it, in whichever task
         self._mailbox: Mailbox | None = None
-        self._turns: list[anyio.Event] = []  # of those who wait for their turn, the first first
+        self._turns: list[anyio.Event] | None = None  # of those who wait for their turn, the first first
         self._ended: anyio.Event | None = None  # for whoever waits for the end of another task
-        self._cancel: _runtime.Cancel | None = None  # the task that dispatches what has come from the channel
+        self._worker: Writer | None = None  # the task that dispatches what has come from the channel
+        self._job: Callable[[], Awaitable[None]] | None = None  # what it does just now
+        self._known = self._context  # the context that it has resumed
         self._cancel_hearing: _runtime.Cancel | None = None  # the task that waits for a layer of somebody else's
         self._cancel_ahead: _runtime.Cancel | None = None  # the task that waits for the client meanwhile
         self._ahead: dict[str, Any] | None = None
         self._answering: anyio.CancelScope | None = None
         self._error: BaseException | None = None
-        self._scope: anyio.CancelScope | None = None
+        self._interrupt: Callable[[], object] | None = None  # ends the server's wait; None when the consumer has ended
 
     async def run(self, layer: Any, channel: str | None) -> None:
         """Dispatch until something is raised.
@@ -79,38 +81,66 @@ class Pump:
         Raises:
             BaseException: what a handler raised, such as `StopConsumer`.
         """
+        task = self._home.task()
+        cancelled = 0 if task is None else task.cancelling()
         try:
-            with anyio.CancelScope() as self._scope:
-                if isinstance(layer, ChannelLayer) and channel is not None:
-                    self._mailbox = layer.listen(channel, self._home, self._came, self._broadcasts)
-                elif channel is not None:
-                    self._cancel_hearing = self._home.spawn(
-                        self._hear, layer, channel, self._context, context=self._context
-                    )
+            if task is not None:
+                self._interrupt = task.cancel
+                self._listen(layer, channel)
                 await self._serve()
+            else:
+                with anyio.CancelScope() as scope:
+                    self._interrupt = scope.cancel
+                    self._listen(layer, channel)
+                    await self._serve()
+        except asyncio.CancelledError:
+            if self._error is None or (task is not None and task.cancelling() > cancelled + 1):
+                raise  # by somebody else
         finally:
-            self._scope = None
-            await self._stop()
-            if self._mailbox is not None:
-                layer.discard(self._mailbox)
+            self._interrupt = None
+            if task is not None and self._error is not None:
+                task.uncancel()
+            try:
+                if self._worker is not None or self._cancel_hearing is not None or self._cancel_ahead is not None:
+                    await self._stop()
+            finally:
+                if self._mailbox is not None:
+                    layer.discard(self._mailbox)
+                self._worker = None
+                del self._dispatch  # nothing is to wait for the collector of garbage
         if self._error is not None:
             raise self._error
 
+    def _listen(self, layer: Any, channel: str | None) -> None:
+        if channel is None:
+            return
+        if isinstance(layer, ChannelLayer):
+            self._mailbox = layer.listen(channel, self._home, self._came, self._broadcasts)
+        else:
+            known = self._context
+            self._cancel_hearing = self._home.spawn(self._hear, layer, channel, known, context=known)
+
     async def _serve(self) -> None:
-        known = self._context
+        known, mailbox = self._context, self._mailbox
         while True:
             message = await (self._receive() if self._cancel_ahead is None and self._ahead is None else self._looked())
-            await self._take_turn()
+            if self.busy:
+                await self._wait_for_turn()
+            self.busy = True
             try:
                 if self._error is not None:
                     return
-                self._resume(known)
+                if self._context is not known:
+                    self._resume()
                 await self._one(message)
-                await self._some()
+                if mailbox is not None and mailbox.waiting:
+                    await self._some(mailbox)
                 known = self._context = contextvars.copy_context()
             finally:
                 self._pass_turn()
-            if self._mailbox is not None and self._mailbox.waiting:
+            if self._error is not None:
+                return
+            if mailbox is not None and mailbox.waiting:
                 self._came()
 
     async def _one(self, message: dict[str, Any]) -> None:
@@ -122,49 +152,68 @@ class Pump:
             if str(message.get("type")).endswith(".disconnect"):
                 raise StopConsumer from None
 
-    async def _some(self) -> None:
+    async def _some(self, mailbox: Mailbox) -> None:
         """Dispatch as much as waits in the channel at this moment, unless it is somebody else's turn."""
-        if (mailbox := self._mailbox) is not None:
-            for _ in range(mailbox.waiting):
-                if self._turns or (publication := mailbox.take()) is None:
-                    return
-                await self._one(message_of(publication))
+        for _ in range(mailbox.waiting):
+            if self._turns or (publication := mailbox.take()) is None:
+                return
+            await self._one(message_of(publication))
 
-    def _resume(self, known: contextvars.Context) -> None:
+    def _resume(self) -> None:
         """Set the context variables that another task's handler has set."""
-        if (context := self._context) is not known:
-            for variable, value in context.items():
-                if variable.get(None) is not value:
-                    variable.set(value)
+        for variable, value in self._context.items():
+            if variable.get(None) is not value:
+                variable.set(value)
 
     # -- what comes from the channel ----------------------------------------------------------------
 
     def _came(self) -> None:
         """A message has come from the channel; called on the consumer's loop."""
-        self.interject(self._drain)
+        if not self.busy:
+            self.interject(self._drain)
 
     def interject(self, function: Callable[[], Awaitable[None]]) -> None:
         """Run a function as if a message had come for it, unless something is being dispatched."""
-        if not self.busy and self._scope is not None and self._error is None:
+        if not self.busy and self._interrupt is not None and self._error is None:
             self.busy = True
-            self._cancel = self._home.spawn(self._work, function, context=self._context)
+            self._job = function
+            if self._worker is None:
+                self._known = self._context
+                self._worker = self._home.worker(self._work, self._lost, self._context)
+            self._worker.begin()
 
-    async def _work(self, function: Callable[[], Awaitable[None]]) -> None:
+    async def _work(self) -> None:
+        """What the worker does each time; the context is its own, and not the server's task's."""
         try:
-            await function()
-            self._context = contextvars.copy_context()
-        except BaseException as error:  # noqa: BLE001 - it ends the consumer, in the server's task
+            if self._known is not self._context:
+                self._resume()
+            assert self._job is not None
+            await self._job()
+            self._known = self._context = contextvars.copy_context()
+        except BaseException as error:
             self._failed(error)
+            if not isinstance(error, Exception):
+                raise  # it was cancelled, and is over
         finally:
-            self._cancel = None
-            self._pass_turn()
-            self._tell()
+            self._over()
+
+    def _lost(self) -> None:
+        """The worker was cancelled; maybe before it could begin."""
+        if self._job is not None:
+            self._failed(asyncio.CancelledError())
+            self._over()
+
+    def _over(self) -> None:
+        self._job = None
+        self._pass_turn()
+        self._tell()
 
     async def _drain(self) -> None:
         """Dispatch what waits in a channel of ours, until nothing does or it is somebody else's turn."""
+        assert self._mailbox is not None
         while True:
-            await self._some()
-            if self._turns or self._mailbox is None or not self._mailbox.waiting:
+            await self._some(self._mailbox)
+            if self._turns or not self._mailbox.waiting:
                 return
             await anyio.lowlevel.checkpoint()  # a handler may send to its own channel, and never wait
 
@@ -173,9 +222,12 @@ class Pump:
         try:
             while True:
                 message = await layer.receive(channel)
-                await self._take_turn()
+                if self.busy:
+                    await self._wait_for_turn()
+                self.busy = True
                 try:
-                    self._resume(known)
+                    if self._context is not known:
+                        self._resume()
                     await self._one(message)
                     known = self._context = contextvars.copy_context()
                 finally:
@@ -218,11 +270,9 @@ class Pump:
 
     # -- turns, and the end -------------------------------------------------------------------------
 
-    async def _take_turn(self) -> None:
-        if not self.busy:
-            self.busy = True
-            return
+    async def _wait_for_turn(self) -> None:
         turn = anyio.Event()
+        self._turns = self._turns or []
         self._turns.append(turn)
         try:
             await turn.wait()
@@ -240,7 +290,7 @@ class Pump:
             self.busy = False
 
     def _failed(self, error: BaseException) -> None:
-        if self._scope is None or self._error is not None:  # the consumer ends already, which cancels its tasks
+        if self._interrupt is None or self._error is not None:  # the consumer ends already, which cancels its tasks
             if isinstance(error, Exception) and not isinstance(error, StopConsumer):
                 logger.error("a handler failed while its consumer ended", exc_info=error)
             return
@@ -248,7 +298,7 @@ class Pump:
             self._error = self._home.ordinary(error) if not isinstance(error, Exception) else error
         except BaseException as cancelled:  # noqa: BLE001 - by somebody else, such as a loop that ends
             self._error = cancelled
-        self._scope.cancel()
+        self._interrupt()
 
     async def _end(self) -> None:
         """Wait for the end of another task."""
@@ -262,9 +312,15 @@ class Pump:
 
     async def _stop(self) -> None:
         """Nothing is dispatched any more; wait for the end of what is."""
-        for cancel in (self._cancel, self._cancel_hearing, self._cancel_ahead):
-            if cancel is not None:
-                cancel()
         with anyio.CancelScope(shield=True):
-            while self._cancel or self._cancel_hearing or self._cancel_ahead:
-                await self._end()
+            while True:
+                for cancel in (self._cancel_hearing, self._cancel_ahead):
+                    if cancel is not None:
+                        cancel()
+                if self._worker is not None:
+                    self._worker.cancel()
+                if self._job is None and self._cancel_hearing is None and self._cancel_ahead is None:
+                    return
+                with anyio.move_on_after(PATIENCE):  # a handler may have caught its cancellation
+                    while self._job is not None or self._cancel_hearing or self._cancel_ahead:
+                        await self._end()
