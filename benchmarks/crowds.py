@@ -6,6 +6,7 @@ Each has so many members, whose `send`s are all made by one function, and `publi
 import asyncio
 from abc import ABC, abstractmethod
 from collections.abc import Callable
+from typing import Any
 
 import anyio
 import msgspec
@@ -135,7 +136,7 @@ class Served(Crowd):
     async def open(self, tasks: TaskGroup, members: int) -> None:
         self._over = anyio.Event()
         self._entered = 0
-        app = self._app()
+        app: Any = self._app()  # no awaitable but a coroutine function, as anyio wants it
         for _ in range(members):
             tasks.start_soon(app, scope(), self._receive(), self.sends.make())
         while self._entered < members:

@@ -6,8 +6,8 @@ handled is dispatched after it, by the same task. The worker is made for the fir
 them, so a consumer that nobody sends to costs no task beside the server's own. Neither side can keep the other from its
 turn, however much comes from it. What is raised, by whichever task, ends the consumer in the server's task.
 
-On asyncio what ends the server's wait is a native cancellation, taken back at once: a cancel scope takes longer to enter
-and to leave than all else that a consumer does which never gets a message.
+On asyncio the wait of the server's task is ended by a native cancellation, taken back at once: a cancel scope takes
+longer to enter and to leave than all else that a consumer does which never gets a message.
 """
 
 from __future__ import annotations
