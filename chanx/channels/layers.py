@@ -1,5 +1,8 @@
 """Channel layers: the one in memory, and which layer an alias means."""
 
+from typing import Any
+
+from chanx.compat.extra import needed
 from chanx.compat.layer import ChannelLayer as InMemoryChannelLayer
 from chanx.compat.layers import (
     DEFAULT_CHANNEL_LAYER,
@@ -15,3 +18,10 @@ __all__ = [
     "get_channel_layer",
     "register_channel_layer",
 ]
+
+
+def __getattr__(name: str) -> Any:
+    """`BaseChannelLayer`, which layers of other people extend, comes from Channels: only where it is asked for."""
+    if name == "BaseChannelLayer":
+        return needed("channels.layers").BaseChannelLayer
+    raise AttributeError(f"module {__name__!r} has no attribute {name!r}")

@@ -38,6 +38,18 @@ def get_handler_name(message: dict[str, Any]) -> str:
     return name
 
 
+class _Application:
+    """What `as_asgi` gives: no plain function, for a route of Starlette's would call that with its own arguments."""
+
+    def __init__(self, consumer_class: Callable[..., AsyncConsumer], consumer_initkwargs: dict[str, Any]) -> None:
+        self.consumer_class = consumer_class
+        self.consumer_initkwargs = consumer_initkwargs
+        functools.update_wrapper(self, consumer_class, updated=())
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        await self.consumer_class(**self.consumer_initkwargs)(scope, receive, send)
+
+
 class AsyncConsumer:
     """An ASGI application of one connection, whose methods are coroutines. Serve `as_asgi()`.
 
@@ -128,14 +140,7 @@ class AsyncConsumer:
         Args:
             initkwargs: for the class.
         """
-
-        async def app(scope: Any, receive: Any, send: Any) -> None:
-            await cls(**initkwargs)(scope, receive, send)
-
-        app.consumer_class = cls  # type: ignore[attr-defined]
-        app.consumer_initkwargs = initkwargs  # type: ignore[attr-defined]
-        functools.update_wrapper(app, cls, updated=())
-        return app
+        return _Application(cls, initkwargs)
 
 
 class SyncConsumer(AsyncConsumer):

@@ -78,3 +78,15 @@ def test_what_needs_the_extra_says_so(module: str, missing: str, tmp_path: Path)
     ran = run(tmp_path, "-c", code, settings=None)
     assert f"chanx.channels.{module} needs Django and Channels" in ran.stdout, ran.stderr
     assert "pip install 'chanx[django]'" in ran.stdout
+
+
+def test_what_comes_from_channels_when_it_is_asked_for(tmp_path: Path) -> None:
+    program = """
+import channels.layers, channels.testing, chanx.channels.layers, chanx.channels.testing
+from chanx.channels.testing import ChannelsLiveServerTestCase
+assert ChannelsLiveServerTestCase is channels.testing.ChannelsLiveServerTestCase
+assert chanx.channels.layers.BaseChannelLayer is channels.layers.BaseChannelLayer
+assert not hasattr(chanx.channels.layers, "nothing") and not hasattr(chanx.channels.testing, "nothing")
+"""
+    ran = run(tmp_path, "-c", program)
+    assert ran.returncode == 0, ran.stderr

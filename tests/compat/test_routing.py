@@ -8,9 +8,10 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from tests.compat import configured  # noqa: F401  # isort: skip - Django must be configured first
+from tests.compat import configured  # isort: skip - Django must be configured first
 import channels.routing
 from django.core.exceptions import ImproperlyConfigured
+from django.test import override_settings
 from django.urls import include, path, re_path, register_converter
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
@@ -21,7 +22,7 @@ from chanx.asyncapi import walk
 from chanx.channels.auth import AuthMiddlewareStack
 from chanx.channels.generic.http import AsyncHttpConsumer
 from chanx.channels.generic.websocket import AsyncJsonWebsocketConsumer, AsyncWebsocketConsumer
-from chanx.channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter
+from chanx.channels.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter, get_default_application
 from chanx.channels.testing import ApplicationCommunicator, HttpCommunicator, WebsocketCommunicator
 
 pytestmark = pytest.mark.anyio
@@ -204,6 +205,25 @@ async def test_starlettes_routes_match_the_rest_of_the_path_too() -> None:
     assert found.scope["path"] == "/a/7/rooms/8"
 
 
+async def test_starlettes_routes_lead_to_consumers() -> None:
+    class Where(AsyncJsonWebsocketConsumer):
+        async def connect(self) -> None:
+            await self.accept()
+            await self.send_json([self.scope["path_params"], self.channel_layer_alias])
+
+    class Answers(AsyncHttpConsumer):
+        async def handle(self, body: bytes) -> None:
+            await self.send_response(200, b"answered")
+
+    routes = [WebSocketRoute("/rooms/{room}", Where.as_asgi(channel="ignored")), Route("/page", Answers.as_asgi())]
+    for app in (URLRouter(routes), Starlette(routes=routes)):
+        client = WebsocketCommunicator(app, "/rooms/lobby")
+        assert await client.connect() == (True, None)
+        assert await client.receive_json_from() == [{"room": "lobby"}, "default"]
+        await client.disconnect()
+        assert (await HttpCommunicator(app, "GET", "/page").get_response())["body"] == b"answered"
+
+
 @pytest.mark.parametrize("root", ["", "/app"])
 async def test_a_mount_leaves_the_rest_for_a_router_within(root: str) -> None:
     found = Found()
@@ -338,3 +358,8 @@ async def test_channels_are_routed_by_name() -> None:
         await router({"type": "channel", "channel": "other"}, None, None)
     with pytest.raises(ValueError, match="'channel'"):
         await router({"type": "channel"}, None, None)
+
+
+def test_the_default_application_is_named_by_the_settings() -> None:
+    with override_settings(ASGI_APPLICATION="tests.compat.configured.django"):
+        assert get_default_application() is configured.django
