@@ -10,7 +10,7 @@ from typing import Any
 import anyio
 from asgiref.sync import async_to_sync
 
-from chanx.compat.exceptions import StopConsumer
+from chanx.compat.exceptions import NoMethod, StopConsumer
 from chanx.compat.layers import DEFAULT_CHANNEL_LAYER, get_channel_layer
 from chanx.compat.pump import Pump
 from chanx.compat.threads import in_thread
@@ -34,7 +34,7 @@ def get_handler_name(message: dict[str, Any]) -> str:
         raise ValueError("the message has no 'type'; a consumer's method is found by it")
     name = kind.replace(".", "_")
     if name.startswith("_"):
-        raise ValueError(f"the type {kind!r} begins with an underscore; no such method is called for a message")
+        raise NoMethod(f"the type {kind!r} begins with an underscore; no such method is called for a message")
     return name
 
 
@@ -118,7 +118,7 @@ class AsyncConsumer:
         name = get_handler_name(message)
         method: Callable[[dict[str, Any]], Any] | None = getattr(self, name, None)
         if method is None or not callable(method):
-            raise ValueError(f"{type(self).__qualname__} has no method {name} for messages of type {message['type']!r}")
+            raise NoMethod(f"{type(self).__qualname__} has no method {name} for messages of type {message['type']!r}")
         return method
 
     async def send(self, message: dict[str, Any]) -> None:

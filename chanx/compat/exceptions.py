@@ -44,6 +44,10 @@ class RequestTimeout(RequestAborted):
     """The request took too long to read."""
 
 
+class NoMethod(ValueError):
+    """A consumer has no method for a type of messages; it is Channels' `ValueError`."""
+
+
 _NAMES = (
     *("ChannelFull", "MessageTooLarge", "InvalidChannelLayerError", "AcceptConnection", "DenyConnection"),
     *("StopConsumer", "RequestAborted", "RequestTimeout"),

@@ -248,3 +248,8 @@ def message_of(publication: Publication) -> dict[str, Any]:
     if publication.event:
         message["type"] = publication.event
     return message
+
+
+def is_native(publication: Publication) -> bool:
+    """Is it an event of a native channel, and no message of the layer, which carries its type in itself?"""
+    return bool(publication.event) and content.read(publication.body).get("type") != publication.event

@@ -23,9 +23,9 @@ import anyio.lowlevel
 
 from chanx import _runtime
 from chanx._writers import Writer
-from chanx.compat.exceptions import StopConsumer
+from chanx.compat.exceptions import NoMethod, StopConsumer
 from chanx.compat.layer import ChannelLayer
-from chanx.compat.mailbox import Mailbox, message_of
+from chanx.compat.mailbox import Mailbox, is_native, message_of
 
 logger = logging.getLogger("chanx")
 
@@ -157,7 +157,12 @@ class Pump:
         for _ in range(mailbox.waiting):
             if self._turns or (publication := mailbox.take()) is None:
                 return
-            await self._one(message_of(publication))
+            try:
+                await self._one(message_of(publication))
+            except NoMethod as error:
+                if not is_native(publication):
+                    raise
+                logger.debug("an event for the native channels of a group goes by a consumer: %s", error)
 
     def _resume(self) -> None:
         """Set the context variables that another task's handler has set."""

@@ -64,6 +64,10 @@ def current_user(connection: HTTPConnection) -> Any:
     return user
 
 
+class Underscored(BaseModel):
+    action: Literal["_underscored"] = "_underscored"
+
+
 SAME_SITE = [(b"origin", b"http://testserver"), (b"host", b"testserver")]
 CurrentUser = Annotated[Any, Depends(current_user, scope="connection")]
 Room = Annotated[str, Path("room_name")]
@@ -248,6 +252,24 @@ class Mixed(SimpleTestCase):
         await self.layer.group_send("room.7", {"type": "nobody.knows"})
         await self.layer.group_send("room.7", {"no": "type"})
         await self.leave([client])
+
+    async def test_an_event_for_native_channels_goes_by_consumers_without_its_method(self) -> None:
+        clients = await self.everybody()
+        await self.channel.emit(Strict(text="native only"), group="room.7")
+        await self.channel.emit(Underscored(), group="room.7")
+        self.assertEqual((await clients[0].receive_json_from(5))["text"], "native only")
+        await self.channel.emit(ChatMessage(text="both"), group="room.7")
+        for client in clients:
+            self.assertIn("both", await client.receive_from(5))
+        await self.leave(clients)
+
+    async def test_a_message_of_the_layer_without_a_method_ends_a_consumer_as_in_channels(self) -> None:
+        for kind in ("no.method", "_private"):
+            client = await self.connected(AsyncSide.as_asgi())
+            await self.layer.group_send("room.7", {"type": kind})
+            with self.assertRaisesRegex(ValueError, kind.replace(".", "_")):
+                await client.wait(5)
+        await self.leave([])
 
     async def test_one_connection_is_reached_by_its_name_from_either_side(self) -> None:
         names: list[str] = []
