@@ -147,7 +147,10 @@ class SyncConsumer(AsyncConsumer):
     """The same, whose methods are plain functions; each call runs in a thread, one at a time for each consumer."""
 
     def _sender(self, send: Any) -> Callable[[Any], Any]:
-        return async_to_sync(send)
+        async def sending(message: dict[str, Any]) -> None:  # a server's own need not be a coroutine function
+            await send(message)
+
+        return async_to_sync(sending)
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Call the method for a message in a thread."""
