@@ -120,17 +120,18 @@ class Mailbox:
         listener = self.listener
         if publication.event is None and (listener is None or not listener.broadcasts):
             return  # a frame for clients, and here is none
-        if publication.groups and self._expired_in(publication.groups) and self.id not in publication.connections:
+        if listener is None and publication.groups and self._expired_in(publication):
             return
         if not self.put(publication):
             with self._lock:
                 self.dropped += 1
             self._say(f"is full: {self._capacity} messages wait")
 
-    def _expired_in(self, groups: tuple[str, ...]) -> bool:
-        """Has it been too long in all of these?"""
+    def _expired_in(self, publication: Publication) -> bool:
+        """Has it been too long in all of its groups? A consumer has not: it leaves its groups when it ends."""
         oldest = monotonic() - self._group_expiry
-        return all(self.groups.get(group, oldest) <= oldest for group in groups)
+        expired = all(self.groups.get(group, oldest) <= oldest for group in publication.groups)
+        return expired and self.id not in publication.connections
 
     def put(self, publication: Publication) -> bool:
         """Queue a message; False when there is no room for it."""

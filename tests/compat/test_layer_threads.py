@@ -17,6 +17,7 @@ from chanx.channels.exceptions import ChannelFull
 from chanx.channels.generic.websocket import AsyncJsonWebsocketConsumer
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.channels.testing import WebsocketCommunicator
+from tests.compat.clock import Clock
 
 Layer = InMemoryChannelLayer
 
@@ -164,6 +165,22 @@ async def test_a_consumer_hears_what_threads_without_a_loop_send() -> None:
 
     await anyio.to_thread.run_sync(send)
     assert [await client.receive_json_from() for _ in range(20)] == list(range(20))
+    await client.disconnect()
+    assert left_behind(layer) == []
+
+
+async def test_a_consumer_stays_in_its_groups_as_long_as_it_lives(monkeypatch: pytest.MonkeyPatch) -> None:
+    clock = Clock()
+    clock.install(monkeypatch)
+    layer = Layer(group_expiry=10)
+    register_channel_layer("default", layer)
+    client = WebsocketCommunicator(Consumer.as_asgi(), "/")
+    await client.connect()
+    clock.now += 100
+    await layer.send("x", {})  # looks for what nobody would miss
+    await layer.receive("x")
+    await layer.group_send("group", {"type": "chat.message", "text": "a day later"})
+    assert await client.receive_json_from() == "a day later"
     await client.disconnect()
     assert left_behind(layer) == []
 
