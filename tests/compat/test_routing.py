@@ -8,8 +8,9 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from tests.compat import configured  # isort: skip - Django must be configured first
+from tests.compat import configured  # noqa: F401  # isort: skip - Django must be configured first
 import channels.routing
+import django
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
 from django.urls import include, path, re_path, register_converter
@@ -362,4 +363,4 @@ async def test_channels_are_routed_by_name() -> None:
 
 def test_the_default_application_is_named_by_the_settings() -> None:
     with override_settings(ASGI_APPLICATION="tests.compat.configured.django"):
-        assert get_default_application() is configured.django
+        assert get_default_application() is django

@@ -1,0 +1,134 @@
+"""The page about migration: its snippets, its diffs, and a test for each difference that it names."""
+
+from __future__ import annotations
+
+import ast
+import importlib
+import re
+from pathlib import Path
+from typing import Any
+
+import pytest
+
+from chanx.compat.layers import channel_layers
+from chanx.testing import connect
+
+ROOT = Path(__file__).parents[2]
+PAGE = (ROOT / "docs" / "howto" / "migrate.md").read_text("utf-8")
+REFERENCE = (ROOT / "docs" / "reference" / "compat.md").read_text("utf-8")
+
+pytestmark = pytest.mark.anyio
+
+#: The first cell of each row of the tables of differences, and the tests that show what chanx does.
+SHOWN_BY = {
+    "Synchronous consumers": "test_a_slow_consumer_does_not_stop_others",
+    "An error in a handler": "test_an_error_in_a_handler_ends_the_consumer_which_cleans_up",
+    "Cancelled by the server": "test_the_server_may_cancel_an_idle_consumer",
+    "Frames after `close()`": "test_frames_after_close_are_dropped",
+    "A second `accept()` or `close()`": "test_the_block_of_the_generic_consumer_answers_a_frame_and_closes_once",
+    "A client that has just left": "test_a_handler_that_sends_to_nobody_ends_and_disconnect_follows",
+    "A disconnect without a code": "test_a_close_without_a_code_is_1005",
+    "Long close reasons": "test_close_may_carry_a_code_and_a_reason",
+    "Synchronous consumers in Django's `TestCase`": "test_a_sync_consumer_is_in_the_transaction_of_the_test",
+    "Groups as a string": "test_groups_are_no_string",
+    "A consumer class as a route": "test_a_consumer_class_is_refused_with_what_to_write_in_its_place",
+    "Root paths": "test_paths_begin_behind_the_root_path",
+    "Starlette's routes": "test_starlettes_routes_lead_to_consumers",
+    "Errors": "test_a_path_without_a_route_is_an_error_that_names_it",
+    "Types in messages": "test_what_would_not_arrive_as_it_is_is_refused",
+    "Tuples and subclasses": "test_a_tuple_arrives_as_a_list_and_subclasses_as_what_they_extend",
+    "Other threads": "test_who_waits_on_a_loop_is_woken_from_a_thread",
+    "Copies": "test_receivers_share_nothing_with_each_other_or_with_the_sender",
+    "Dropped messages": "test_a_group_drops_for_those_who_have_no_room_and_counts_and_says_so_once",
+    "Channels that nobody reads": "test_channels_that_are_never_read_are_dropped_when_their_messages_have_expired",
+    "Names of new channels": "test_new_channels_have_names_of_their_own",
+    "Failures in tests": "test_what_an_application_raises_is_raised_at_once",
+    "Empty frames in tests": "test_an_empty_frame_is_a_frame",
+    "Classes of exceptions": "test_the_exceptions_are_those_of_channels_where_it_is_installed",
+}
+
+
+@pytest.fixture
+def anyio_backend() -> str:
+    """Consumers run on asyncio."""
+    return "asyncio"
+
+
+@pytest.fixture(autouse=True)
+def _layers(monkeypatch: pytest.MonkeyPatch) -> None:
+    """What the snippets register is for these tests only."""
+    monkeypatch.setattr(channel_layers, "_registered", {})
+
+
+def differences() -> list[str]:
+    part = PAGE.partition("### What behaves differently")[2].partition("### Move on")[0]
+    first = [line.split("|")[1].strip() for line in part.splitlines() if line.startswith("| ")]
+    return [cell for cell in first if cell]
+
+
+def test_each_difference_is_shown_by_a_test() -> None:
+    assert differences() == list(SHOWN_BY)
+    tests = {
+        node.name
+        for path in (ROOT / "tests" / "compat").rglob("*.py")
+        for node in ast.walk(ast.parse(path.read_text("utf-8")))
+        if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
+    }
+    assert set(SHOWN_BY.values()) - tests == set()
+
+
+def lines(sign: str) -> list[str]:
+    blocks = re.findall(r"```diff\n(.*?)```", PAGE, re.DOTALL)
+    return [line[1:] for block in blocks for line in block.splitlines() if line.startswith(sign)]
+
+
+def test_the_diffs_change_nothing_but_where_from() -> None:
+    assert [re.sub(r'(from |")channels\b', r"\1chanx.channels", line) for line in lines("-")] == lines("+")
+    for line in lines("+"):
+        if match := re.fullmatch(r"from (\S+) import (.*)", line):
+            module = importlib.import_module(match[1])
+            assert all(hasattr(module, name) for name in match[2].split(", "))
+
+
+ROWS = re.findall(r"^\| `(chanx\.\S+)` \| (.*) \|$", REFERENCE, re.MULTILINE)
+MODULES: dict[str, list[str]] = {module: re.findall(r"`(\w+)`", names) for module, names in ROWS}
+APART = {"BaseChannelLayer", "ChannelsLiveServerTestCase"}
+"""These are not among what `import *` brings: they are fetched when they are asked for."""
+
+
+@pytest.mark.parametrize("name", MODULES)
+def test_the_reference_lists_all_public_names(name: str) -> None:
+    module = importlib.import_module(name)
+    assert set(MODULES[name]) - APART == set(module.__all__)
+
+
+def test_the_reference_lists_all_modules() -> None:
+    paths = [path.relative_to(ROOT) for path in (ROOT / "chanx" / "channels").rglob("*.py")]
+    assert set(MODULES) == {".".join(path.with_suffix("").parts) for path in paths if path.stem != "__init__"}
+
+
+def fresh(name: str) -> Any:
+    """The application of a snippet, which registers its channel layer anew."""
+    module = importlib.import_module(f"docs.snippets.howto.{name}")
+    return importlib.reload(module).app
+
+
+async def test_migrate_bare() -> None:
+    app = fresh("migrate_bare")
+    async with connect(app, "/chat/lobby") as one, connect(app, "/chat/lobby") as two, connect(app, "/chat/x") as other:
+        await one.send({"text": "hello"})
+        for client in (one, two):
+            assert await client.receive() == {"text": "hello"}
+        await other.settled()
+        assert other.pending == []
+
+
+async def test_migrate_mixed() -> None:
+    app = fresh("migrate_mixed")
+    async with connect(app, "/old") as old, connect(app, "/new") as new:
+        await old.send({"text": "from the old one"})
+        assert await old.receive() == {"text": "from the old one"}
+        assert await new.receive() == {"action": "flash", "text": "from the old one"}
+        await new.send({"action": "post", "text": "from the new one"})
+        assert await old.receive() == {"text": "from the new one"}
+        assert await new.receive() == {"action": "flash", "text": "from the new one"}
