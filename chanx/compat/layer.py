@@ -233,6 +233,7 @@ class ChannelLayer:
             self._unheard.pop(mailbox.id, None)
             self.group_layer.members.remove(mailbox)
             self._dropped += mailbox.dropped
+            mailbox.listener = None  # which knows the mailbox: nothing is to wait for the collector of garbage
 
     def _made(self, channel: str) -> Mailbox:
         many, late = self._look_at

@@ -17,6 +17,7 @@ from chanx.channels.exceptions import ChannelFull
 from chanx.channels.generic.websocket import AsyncJsonWebsocketConsumer
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.channels.testing import WebsocketCommunicator
+from chanx.compat.mailbox import Mailbox
 from tests.compat.clock import Clock
 
 Layer = InMemoryChannelLayer
@@ -183,6 +184,23 @@ async def test_a_consumer_stays_in_its_groups_as_long_as_it_lives(monkeypatch: p
     assert await client.receive_json_from() == "a day later"
     await client.disconnect()
     assert left_behind(layer) == []
+
+
+async def test_the_channel_of_a_consumer_ends_with_it() -> None:
+    layer = Layer()
+    register_channel_layer("default", layer)
+    client = WebsocketCommunicator(Consumer.as_asgi(), "/")
+    await client.connect()
+    await layer.group_send("group", {"type": "chat.message", "text": 1})
+    await client.receive_json_from()
+    gc.collect()
+    gc.disable()
+    try:
+        await client.disconnect()
+        await anyio.wait_all_tasks_blocked()
+        assert [one for one in gc.get_objects() if isinstance(one, Mailbox)] == []
+    finally:
+        gc.enable()
 
 
 def test_a_consumer_whose_loop_ended_is_forgotten_when_something_is_sent_to_it() -> None:
