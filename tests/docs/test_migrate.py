@@ -41,6 +41,7 @@ SHOWN_BY = {
     "Copies": "test_receivers_share_nothing_with_each_other_or_with_the_sender",
     "Dropped messages": "test_a_group_drops_for_those_who_have_no_room_and_counts_and_says_so_once",
     "Channels that nobody reads": "test_channels_that_are_never_read_are_dropped_when_their_messages_have_expired",
+    "`get_channel_layer()`": "test_both_import_paths_mean_the_same_layer",
     "Names of new channels": "test_new_channels_have_names_of_their_own",
     "Failures in tests": "test_what_an_application_raises_is_raised_at_once",
     "Empty frames in tests": "test_an_empty_frame_is_a_frame",
