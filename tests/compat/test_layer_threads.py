@@ -254,3 +254,25 @@ async def test_a_broadcast_is_written_once_however_many_hear_it(count: int, monk
     assert len(written) == 1
     bodies = {id(mailbox._queue[0][1]) for mailbox in layer._mailboxes.values()}
     assert len(bodies) == 1
+
+
+def test_it_serves_trio_as_well_and_asyncio_at_once() -> None:
+    layer = Layer()
+    got: list[Any] = []
+
+    async def receive() -> None:
+        await layer.group_add("group", "a")
+        async with anyio.create_task_group() as group:
+            for _ in range(2):
+                group.start_soon(take)
+            await anyio.wait_all_tasks_blocked()
+            for number in range(2):
+                await anyio.to_thread.run_sync(async_to_sync(layer.group_send), "group", {"number": number})
+        await layer.group_discard("group", "a")
+
+    async def take() -> None:
+        got.append((await layer.receive("a"))["number"])
+
+    anyio.run(receive, backend="trio")
+    assert sorted(got) == [0, 1]
+    assert left_behind(layer) == []
