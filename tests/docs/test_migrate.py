@@ -37,6 +37,7 @@ SHOWN_BY = {
     "Errors": "test_a_path_without_a_route_is_an_error_that_names_it",
     "Types in messages": "test_what_would_not_arrive_as_it_is_is_refused",
     "Tuples and subclasses": "test_a_tuple_arrives_as_a_list_and_subclasses_as_what_they_extend",
+    "Long connections": "test_a_consumer_stays_in_its_groups_as_long_as_it_lives",
     "Other threads": "test_who_waits_on_a_loop_is_woken_from_a_thread",
     "Copies": "test_receivers_share_nothing_with_each_other_or_with_the_sender",
     "Dropped messages": "test_a_group_drops_for_those_who_have_no_room_and_counts_and_says_so_once",
