@@ -5,7 +5,7 @@ from django.contrib.auth import get_user_model
 from django.test import AsyncClient, Client, TransactionTestCase
 from project.asgi import application
 
-from chanx.channels.testing import WebsocketCommunicator
+from chanx.channels.testing import HttpCommunicator, WebsocketCommunicator
 
 HEADERS = [(b"host", b"localhost"), (b"origin", b"http://localhost")]
 
@@ -70,3 +70,10 @@ class TalkTests(TransactionTestCase):
         self.assertEqual(self.client.get("/other/lobby/").status_code, 404)
         self.assertRedirects(self.client.post("/leave/"), "/")
         self.assertContains(self.client.get("/"), "Your name")
+
+    async def test_the_application_serves_pages_and_the_script(self):
+        for path, kind in (("/", b"text/html"), ("/chanx/chanx.js", b"text/javascript")):
+            response = await HttpCommunicator(application, "GET", path, headers=HEADERS).get_response()
+            self.assertEqual(response["status"], 200)
+            headers = {name.lower(): value for name, value in response["headers"]}
+            self.assertIn(kind, headers[b"content-type"])
