@@ -52,14 +52,16 @@ def layer() -> Any:
 
 @functools.cache
 def channels_layer() -> Any:
-    """That of Channels; its consumers find it through Django's settings."""
-    from channels.layers import get_channel_layer
+    """That of Channels, under the same alias."""
+    from channels.layers import InMemoryChannelLayer as Peer
+    from channels.layers import channel_layers
     from django.conf import settings
 
-    backend = {"BACKEND": "channels.layers.InMemoryChannelLayer"}
     if not settings.configured:
-        settings.configure(CHANNEL_LAYERS={LAYER: backend})
-    return get_channel_layer(LAYER)
+        settings.configure()
+    made = Peer()
+    channel_layers.set(LAYER, made)
+    return made
 
 
 def _base(*, channels: bool) -> Any:

@@ -8,6 +8,8 @@ from dataclasses import dataclass
 from typing import Any
 
 from benchmarks import messages
+from benchmarks.backend import BACKENDS
+from benchmarks.consumers import CHANNELS, consumer
 from benchmarks.frameworks import fastapi_route, starlette_endpoint
 from benchmarks.limits import msgspec_limit, pydantic_limit
 from benchmarks.messages import Family, FamilyName, Handler, family, frames, handlers
@@ -23,6 +25,7 @@ LIMITS: dict[FamilyName, Callable[[Family, dict[type[Any], Handler]], App]] = {
 TARGET_SIZE = 10  # at the other sizes the point is that the ratio stays where it is
 TARGETS: dict[FamilyName, float] = {"msgspec": 1.2, "pydantic": 1.15}
 INVALID_TARGET = 1.4
+CONSUMER_TARGET = 1.5
 INVALID = {
     "wrong shape": messages.WRONG_SHAPE,
     "unknown action": messages.UNKNOWN_ACTION,
@@ -127,6 +130,22 @@ def _invalid(name: FamilyName) -> Iterator[Contestant]:
         yield Contestant(f"chanx, {name}, {kind}", _router(name, 10), texts, limit, INVALID_TARGET)
 
 
+def _consumers(*, peers: bool) -> Iterator[Contestant]:
+    """Class-based consumers, and those of Channels as their peers, beside what one writes by hand."""
+    limit, texts = "Starlette endpoint by hand", frames(10)
+
+    def of(name: str, target: float | None = None, **options: bool) -> Contestant:
+        return Contestant(name, lambda: consumer(10, **options), texts, limit, target)
+
+    yield Contestant(limit, lambda: starlette_endpoint(10), texts)
+    yield Contestant(f"{limit}, once more", lambda: starlette_endpoint(10), texts, limit)
+    yield of("JSON consumer, no layer", CONSUMER_TARGET, layered=False)
+    yield of("JSON consumer, channel layer", CONSUMER_TARGET)
+    if peers:
+        yield of("Channels' JSON consumer, no layer", layered=False, channels=True)
+        yield of("Channels' JSON consumer, channel layer", channels=True)
+
+
 def heats(turn: Pause) -> tuple[Heat, ...]:
     """Every heat, nothing built yet. `turn` suspends once, and comes back in the event loop's next round."""
     return (
@@ -134,4 +153,5 @@ def heats(turn: Pause) -> tuple[Heat, ...]:
         Heat("suspension", tuple(_suspended(turn))),
         Heat("invalid frames, msgspec", tuple(_invalid("msgspec"))),
         Heat("invalid frames, pydantic", tuple(_invalid("pydantic"))),
+        Heat("consumers", tuple(_consumers(peers=CHANNELS and turn is BACKENDS["asyncio"]))),
     )

@@ -17,13 +17,16 @@ import anyio
 
 from benchmarks import backend
 from benchmarks.backend import BackendName
-from benchmarks.crowds import WRITERS, Crowd, Loop, Members, Sends
+from benchmarks.consumers import CHANNELS
+from benchmarks.crowds import WRITERS, ChannelsConsumers, Consumers, Crowd, Loop, Members, Sends
 from benchmarks.dispatch import environment, order
 from benchmarks.table import Row, lines, rows
 
 SIZES = (10, 100, 1_000, 10_000)
 WRITERS_TARGET = 1.3
 LOOP_TARGET = 2.2
+CONSUMERS_TARGET = 3.0
+MOST_CHANNELS = 1_000  # members of its layer in memory: the cost of each grows with them
 REST = 0.07  # seconds; longer than two of the looks that chanx takes at busy connections
 
 
@@ -64,6 +67,14 @@ class Heat:
     def again(self) -> str:
         return f"{self.chanx}, beside the loop"
 
+    @property
+    def consumers(self) -> str:
+        return f"JSON consumers, {self.name}"
+
+    @property
+    def channels(self) -> str:
+        return f"Channels' JSON consumers, {self.name}"
+
     def contestants(self, name: BackendName) -> Iterator[Contestant]:
         yield Contestant(self.loop)
         yield Contestant(self.writers, self.loop)
@@ -71,6 +82,13 @@ class Heat:
         # A task alone costs several sends that do nothing, and before Python 3.12 it cannot be started at once.
         judged = self.framing and name == "asyncio" and sys.version_info >= (3, 12)
         yield Contestant(self.again, self.loop, LOOP_TARGET if judged else None)
+        yield Contestant(self.consumers, self.chanx, CONSUMERS_TARGET if name == "asyncio" else None)
+        if self.has_channels(name):
+            yield Contestant(self.channels, self.chanx)
+
+    def has_channels(self, name: BackendName) -> bool:
+        """Is Django Channels there, and are the members not so many that it would never end?"""
+        return CHANNELS and name == "asyncio" and self.size <= MOST_CHANNELS
 
 
 HEATS = tuple(Heat(size, framing) for framing in (False, True) for size in SIZES)
@@ -104,7 +122,10 @@ async def race(heat: Heat, name: BackendName, rounds: int, sends: int) -> dict[s
         heat.loop: Loop(Sends(framing=heat.framing)),
         heat.writers: WRITERS[name](Sends(framing=heat.framing)),
         heat.chanx: Members(Sends(framing=heat.framing)),
+        heat.consumers: Consumers(Sends(framing=heat.framing)),
     }
+    if heat.has_channels(name):
+        crowds[heat.channels] = ChannelsConsumers(Sends(framing=heat.framing))
     costs: dict[str, list[float]] = {contestant: [] for contestant in crowds}
     async with anyio.create_task_group() as tasks:
         for crowd in crowds.values():
@@ -114,7 +135,8 @@ async def race(heat: Heat, name: BackendName, rounds: int, sends: int) -> dict[s
         for number in range(-2, rounds):  # the first two warm up the interpreter's specialised code
             for contestant in order(tuple(crowds), number):
                 gc.collect()
-                cost = await timed(crowds[contestant], name, heat.size, max(1, sends // heat.size))
+                amount = sends // 10 if contestant == heat.channels else sends  # so as not to wait for it for minutes
+                cost = await timed(crowds[contestant], name, heat.size, max(1, amount // heat.size))
                 if number >= 0:
                     costs[contestant].append(cost * 1e6)
         gc.unfreeze()

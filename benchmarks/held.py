@@ -24,7 +24,7 @@ def table(connections: int) -> list[str]:
     for messages, when in ((0, ""), (1, ", after a message")):
         least = measured(BARE, connections, messages)
         for life in LIVES:
-            if life.name.startswith(BARE) or (messages and life.memory_target is None):
+            if life.limit != BARE or life.name.startswith(BARE) or (messages and life.memory_target is None):
                 continue
             cost = measured(life.name, connections, messages)
             above, target = cost - least, None if messages else life.memory_target

@@ -2,6 +2,7 @@
 
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
+from functools import partial
 from importlib.util import find_spec
 from typing import Any
 
@@ -12,6 +13,7 @@ from starlette.endpoints import WebSocketEndpoint
 from starlette.routing import WebSocketRoute
 from starlette.websockets import WebSocketDisconnect
 
+from benchmarks.consumers import CHANNELS, consumer, member
 from benchmarks.messages import family, handlers
 from benchmarks.routers import router
 from benchmarks.wire import App, Event, Receive, Send
@@ -20,6 +22,7 @@ from chanx import Channel, Context
 BARE = "bare loop"
 TARGET = 3.5  # of the bare loop's CPU time
 MEMORY_TARGET = 2048  # bytes above the bare loop
+CONSUMER_TARGET = 0.1  # of the CPU time of the same consumer of Django Channels
 
 
 @dataclass(frozen=True, slots=True)
@@ -107,6 +110,21 @@ def _lives() -> Iterator[Life]:
     yield Life("FastAPI route", fastapi)
     if find_spec("litestar") is not None:  # no dependency of the benchmarks; compared where it happens to be there
         yield Life("Litestar handler", litestar)
+    yield from _consumers()
+
+
+def _consumers() -> Iterator[Life]:
+    """Class-based consumers, each beside the same one on Channels' class where that is installed."""
+    kinds: tuple[tuple[str, Callable[[bool], App]], ...] = (
+        ("JSON consumer, no layer", lambda channels: consumer(10, layered=False, channels=channels)),
+        ("JSON consumer, channel layer", lambda channels: consumer(10, channels=channels)),
+        ("JSON consumer in a group", lambda channels: member("benchmark", channels=channels)),
+    )
+    for name, build in kinds:
+        yield Life(name, partial(build, False), memory_target=MEMORY_TARGET)
+        if CHANNELS:
+            yield Life(f"Channels' {name}", partial(build, True))
+            yield Life(f"{name}, beside Channels'", partial(build, False), f"Channels' {name}", CONSUMER_TARGET)
 
 
 LIVES = tuple(_lives())
