@@ -32,6 +32,11 @@ def get_handler_name(message: dict[str, Any]) -> str:
     kind: Any = message.get("type")
     if not isinstance(kind, str) or not kind:
         raise ValueError("the message has no 'type'; a consumer's method is found by it")
+    return _method_name(kind)
+
+
+@functools.lru_cache(1024)
+def _method_name(kind: str) -> str:
     name = kind.replace(".", "_")
     if name.startswith("_"):
         raise NoMethod(f"the type {kind!r} begins with an underscore; no such method is called for a message")
@@ -117,7 +122,7 @@ class AsyncConsumer:
     def _method(self, message: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
         name = get_handler_name(message)
         method: Callable[[dict[str, Any]], Any] | None = getattr(self, name, None)
-        if method is None or not callable(method):
+        if not callable(method):
             raise NoMethod(f"{type(self).__qualname__} has no method {name} for messages of type {message['type']!r}")
         return method
 

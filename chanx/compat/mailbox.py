@@ -137,10 +137,11 @@ class Mailbox:
         """Queue a message; False when there is no room for it."""
         now = monotonic()
         with self._lock:
-            expired = self._expire(now)
-            room = len(self._queue) < self._capacity
+            queue = self._queue
+            expired = bool(queue) and self._expire(now)
+            room = len(queue) < self._capacity
             if room:
-                self._queue.append((now, publication))
+                queue.append((now, publication))
         if expired:
             self._say(f"is not read: what has waited for more than {self._expiry} s expires")
         if not room:
@@ -175,13 +176,13 @@ class Mailbox:
             return self._taken()
 
     def _taken(self) -> Publication | None:
-        if not self._queue:
+        queue = self._queue
+        if queue and (now := monotonic()) - queue[0][0] > self._expiry:
+            self._expire(now)
+        if not queue:
             return None
-        self._expire(monotonic())
-        if not self._queue:
-            return None
-        publication = self._queue.popleft()[1]
-        self._told = self._told and bool(self._queue)
+        publication = queue.popleft()[1]
+        self._told = self._told and bool(queue)
         return publication
 
     async def receive(self) -> dict[str, Any]:

@@ -50,7 +50,7 @@ class Pump:
 
     __slots__ = (
         *("_ahead", "_answering", "_broadcasts", "_cancel_ahead", "_cancel_hearing", "_context", "_dispatch", "_ended"),
-        *("_error", "_home", "_interrupt", "_job", "_known", "_mailbox", "_receive", "_turns", "_worker"),
+        *("_error", "_home", "_interrupt", "_job", "_known", "_mailbox", "_receive", "_turns", "_worker", "_working"),
         *("busy", "lost"),
     )
 
@@ -66,7 +66,8 @@ class Pump:
         self._turns: list[anyio.Event] | None = None  # of those who wait for their turn, the first first
         self._ended: anyio.Event | None = None  # for whoever waits for the end of another task
         self._worker: Writer | None = None  # the task that dispatches what has come from the channel
-        self._job: Callable[[], Awaitable[None]] | None = None  # what it does just now
+        self._working = False  # does it just now?
+        self._job: Callable[[], Awaitable[None]] | None = None  # what it does in place of that
         self._known = self._context  # the context that it has resumed
         self._cancel_hearing: _runtime.Cancel | None = None  # the task that waits for a layer of somebody else's
         self._cancel_ahead: _runtime.Cancel | None = None  # the task that waits for the client meanwhile
@@ -115,7 +116,7 @@ class Pump:
         if channel is None:
             return
         if isinstance(layer, ChannelLayer):
-            self._mailbox = layer.listen(channel, self._home, self._came, self._broadcasts)
+            self._mailbox = layer.listen(channel, self._home, self.interject, self._broadcasts)
         else:
             known = self._context
             self._cancel_hearing = self._home.spawn(self._hear, layer, channel, known, context=known)
@@ -141,24 +142,31 @@ class Pump:
             if self._error is not None:
                 return
             if mailbox is not None and mailbox.waiting:
-                self._came()
+                self.interject()
 
     async def _one(self, message: dict[str, Any]) -> None:
         try:
             await self._dispatch(message)
         except OSError as error:
-            if error is not self.lost:
-                raise
-            if str(message.get("type")).endswith(".disconnect"):
-                raise StopConsumer from None
+            self._unless_lost(error, message)
+
+    def _unless_lost(self, error: OSError, message: dict[str, Any]) -> None:
+        """Raise what a handler raised, unless it is that the client has left."""
+        if error is not self.lost:
+            raise error
+        if str(message.get("type")).endswith(".disconnect"):
+            raise StopConsumer from None
 
     async def _some(self, mailbox: Mailbox) -> None:
         """Dispatch as much as waits in the channel at this moment, unless it is somebody else's turn."""
         for _ in range(mailbox.waiting):
             if self._turns or (publication := mailbox.take()) is None:
                 return
+            message = message_of(publication)
             try:
-                await self._one(message_of(publication))
+                await self._dispatch(message)
+            except OSError as error:
+                self._unless_lost(error, message)
             except NoMethod as error:
                 if not is_native(publication):
                     raise
@@ -172,15 +180,14 @@ class Pump:
 
     # -- what comes from the channel ----------------------------------------------------------------
 
-    def _came(self) -> None:
-        """A message has come from the channel; called on the consumer's loop."""
-        if not self.busy:
-            self.interject(self._drain)
+    def interject(self, function: Callable[[], Awaitable[None]] | None = None) -> None:
+        """Dispatch what waits in the channel, unless something is being dispatched; called on the consumer's loop.
 
-    def interject(self, function: Callable[[], Awaitable[None]]) -> None:
-        """Run a function as if a message had come for it, unless something is being dispatched."""
+        Args:
+            function: run this in place of it, as if a message had come for it.
+        """
         if not self.busy and self._interrupt is not None and self._error is None:
-            self.busy = True
+            self.busy = self._working = True
             self._job = function
             if self._worker is None:
                 self._known = self._context
@@ -192,8 +199,13 @@ class Pump:
         try:
             if self._known is not self._context:
                 self._resume()
-            assert self._job is not None
-            await self._job()
+            if self._job is not None:
+                await self._job()
+            elif (mailbox := self._mailbox) is not None:
+                await self._some(mailbox)
+                while mailbox.waiting and not self._turns:
+                    await anyio.lowlevel.checkpoint()  # a handler may send to its own channel, and never wait
+                    await self._some(mailbox)
             self._known = self._context = contextvars.copy_context()
         except BaseException as error:
             self._failed(error)
@@ -204,23 +216,14 @@ class Pump:
 
     def _lost(self) -> None:
         """The worker was cancelled; maybe before it could begin."""
-        if self._job is not None:
+        if self._working:
             self._failed(asyncio.CancelledError())
             self._over()
 
     def _over(self) -> None:
-        self._job = None
+        self._working = False
         self._pass_turn()
         self._tell()
-
-    async def _drain(self) -> None:
-        """Dispatch what waits in a channel of ours, until nothing does or it is somebody else's turn."""
-        assert self._mailbox is not None
-        while True:
-            await self._some(self._mailbox)
-            if self._turns or not self._mailbox.waiting:
-                return
-            await anyio.lowlevel.checkpoint()  # a handler may send to its own channel, and never wait
 
     async def _hear(self, layer: Any, channel: str, known: contextvars.Context) -> None:
         """Dispatch what comes through a channel layer of somebody else's."""
@@ -237,7 +240,7 @@ class Pump:
                     known = self._context = contextvars.copy_context()
                 finally:
                     self._pass_turn()
-                await anyio.lowlevel.checkpoint()  # as in `_drain`
+                await anyio.lowlevel.checkpoint()  # as in `_work`
         except BaseException as error:  # noqa: BLE001 - as in `_work`
             self._failed(error)
         finally:
@@ -324,8 +327,8 @@ class Pump:
                         cancel()
                 if self._worker is not None:
                     self._worker.cancel()
-                if self._job is None and self._cancel_hearing is None and self._cancel_ahead is None:
+                if not self._working and self._cancel_hearing is None and self._cancel_ahead is None:
                     return
                 with anyio.move_on_after(PATIENCE):  # a handler may have caught its cancellation
-                    while self._job is not None or self._cancel_hearing or self._cancel_ahead:
+                    while self._working or self._cancel_hearing or self._cancel_ahead:
                         await self._end()

@@ -11,6 +11,7 @@ from asgiref.sync import async_to_sync
 from chanx._outbox import short_reason
 from chanx.compat.consumer import AsyncConsumer, SyncConsumer
 from chanx.compat.exceptions import AcceptConnection, DenyConnection, InvalidChannelLayerError, StopConsumer
+from chanx.compat.text import dumps
 
 Headers = Iterable[tuple[bytes, bytes]]
 
@@ -230,7 +231,7 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer):
     @classmethod
     async def encode_json(cls, content: Any) -> str:
         """The text of a frame."""
-        return json.dumps(content)
+        return dumps(content)
 
 
 class WebsocketConsumer(_Websocket, SyncConsumer):
@@ -359,4 +360,4 @@ class JsonWebsocketConsumer(WebsocketConsumer):
     @classmethod
     def encode_json(cls, content: Any) -> str:
         """The text of a frame."""
-        return json.dumps(content)
+        return dumps(content)
