@@ -88,6 +88,8 @@ class AsyncConsumer:
             await self._pump.run(layer, channel)
         except StopConsumer:
             return
+        except GeneratorExit:  # the loop has ended before the connection: nothing can be awaited any more
+            raise
         except BaseException as error:
             with anyio.move_on_after(CLEANUP, shield=True):
                 await self._give_up(error)

@@ -94,6 +94,9 @@ class Pump:
                     self._interrupt = scope.cancel
                     self._listen(layer, channel)
                     await self._serve()
+        except GeneratorExit:  # the loop has ended before the connection, and all its tasks with it
+            self._worker = self._cancel_hearing = self._cancel_ahead = None
+            raise
         except asyncio.CancelledError:
             if self._error is None or (task is not None and task.cancelling() > cancelled + 1):
                 raise  # by somebody else

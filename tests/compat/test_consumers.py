@@ -283,6 +283,34 @@ async def test_nothing_is_left_of_consumers_that_have_ended(consumer: Any) -> No
     assert not await others()
 
 
+def test_a_loop_that_ends_before_its_connections_is_no_reason_to_wait(recwarn: pytest.WarningsRecorder) -> None:
+    log: list[Any] = []
+    consumer: Any = type("Consumer", (Logged,), {"log": log, "groups": []})
+    events: list[Any] = [{"type": "websocket.connect"}]
+    waiting: Any = None
+
+    class Forever:
+        def __await__(self) -> Any:
+            yield
+
+    async def receive() -> Any:
+        if not events:
+            await Forever()
+        return events.pop()
+
+    async def send(event: Any) -> None:
+        pass
+
+    async def begin() -> None:
+        nonlocal waiting
+        waiting = consumer.as_asgi()({"type": "websocket"}, receive, send)
+        waiting.send(None)
+
+    asyncio.run(begin())
+    waiting.close()  # raises RuntimeError where something is awaited
+    assert log == []
+
+
 # -- a client that leaves -------------------------------------------------------------------------------
 
 
