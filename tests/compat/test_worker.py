@@ -31,7 +31,7 @@ async def test_a_worker_runs_consumers_by_the_name_of_their_channel() -> None:
             made.put_nowait(("deleted", message["id"]))
 
     names = {"make": Thumbnails.as_asgi(), "delete": Deletions.as_asgi()}
-    layer = InMemoryChannelLayer()
+    layer: Any = InMemoryChannelLayer()
     register_channel_layer("default", layer)
     worker = Worker(ProtocolTypeRouter({"channel": ChannelNameRouter(names)}), list(names), layer)
     working = asyncio.ensure_future(worker.handle())
