@@ -29,14 +29,16 @@ def get_handler_name(message: dict[str, Any]) -> str:
     Raises:
         ValueError: it has no type, or one that begins with an underscore, which no method may be called by.
     """
-    kind: Any = message.get("type")
-    if not isinstance(kind, str) or not kind:
-        raise ValueError("the message has no 'type'; a consumer's method is found by it")
-    return _method_name(kind)
+    try:
+        return _method_name(message.get("type"))
+    except TypeError:  # it is no hashable one
+        return _method_name(None)
 
 
 @functools.lru_cache(1024)
-def _method_name(kind: str) -> str:
+def _method_name(kind: Any) -> str:
+    if not isinstance(kind, str) or not kind:
+        raise ValueError("the message has no 'type'; a consumer's method is found by it")
     name = kind.replace(".", "_")
     if name.startswith("_"):
         raise NoMethod(f"the type {kind!r} begins with an underscore; no such method is called for a message")
@@ -70,9 +72,13 @@ class AsyncConsumer:
     scope: Any
     channel_layer: Any
     channel_name: str
-    channel_receive: Callable[[], Awaitable[Any]]
     base_send: Callable[[Any], Any]
     _pump: Pump
+
+    @functools.cached_property
+    def channel_receive(self) -> Callable[[], Awaitable[Any]]:
+        """Waits for the next message of the consumer's channel, which otherwise goes to a method."""
+        return functools.partial(self.channel_layer.receive, self.channel_name)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection, until a method raises `StopConsumer`."""
@@ -81,7 +87,6 @@ class AsyncConsumer:
         channel: str | None = None
         if layer is not None:
             self.channel_name = channel = await layer.new_channel()
-            self.channel_receive = functools.partial(layer.receive, channel)
         self.base_send = self._sender(send)
         self._pump = Pump(self.dispatch, receive, broadcasts=hasattr(self, "chanx_broadcast"))
         try:

@@ -15,7 +15,6 @@ from __future__ import annotations
 import secrets
 import threading
 from collections.abc import Callable, Mapping
-from functools import partial
 from time import monotonic
 from typing import Any
 
@@ -149,7 +148,8 @@ class ChannelLayer:
             TypeError: either is no name.
         """
         check_group(group)
-        check_channel(channel)
+        if channel not in self._mailboxes:  # where it is, it was checked
+            check_channel(channel)
         with self._lock:
             mailbox = self._mailboxes.get(channel) or self._made(channel)
             first = group not in mailbox.groups
@@ -170,7 +170,8 @@ class ChannelLayer:
             TypeError: either is no name.
         """
         check_group(group)
-        check_channel(channel)
+        if channel not in self._mailboxes:
+            check_channel(channel)
         with self._lock:
             mailbox = self._mailboxes.get(channel)
             if mailbox is not None:
@@ -218,7 +219,7 @@ class ChannelLayer:
         """
         with self._lock:
             mailbox = self._mailboxes.get(channel) or self._made(channel)
-            mailbox.listener = Listener(home, notify, partial(self.discard, mailbox), broadcasts)
+            mailbox.listener = Listener(home, notify, self.discard, broadcasts)
             self._unheard.pop(channel, None)
             return mailbox
 

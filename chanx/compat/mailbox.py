@@ -49,14 +49,14 @@ class Listener:
     Args:
         home: the loop it runs on.
         notify: called there whenever a message has come.
-        lost: called, on any thread, when the loop has ended without the consumer having been able to leave.
+        lost: called with the mailbox, on any thread, when the loop ended without the consumer being able to leave.
         broadcasts: does it want what native channels send straight to clients?
     """
 
     __slots__ = ("broadcasts", "home", "lost", "notify")
 
     def __init__(
-        self, home: _runtime.Runtime, notify: Callable[[], None], lost: Callable[[], None], broadcasts: bool
+        self, home: _runtime.Runtime, notify: Callable[[], None], lost: Callable[[Mailbox], None], broadcasts: bool
     ) -> None:
         self.home = home
         self.notify = notify
@@ -97,7 +97,7 @@ class Mailbox:
         self._expiry = expiry
         self._group_expiry = group_expiry
         self._told = False  # has it been said that messages are dropped?
-        self._queue: deque[tuple[float, Publication]] = deque()
+        self._queue: deque[tuple[float, Publication]] | None = None  # an empty one takes more than all else here
         self._lock = threading.Lock()
         self._waiters: deque[tuple[_runtime.Runtime, anyio.Event]] | None = None
 
@@ -109,7 +109,7 @@ class Mailbox:
     @property
     def waiting(self) -> int:
         """How many messages are in it, those that have expired by now among them."""
-        return len(self._queue)
+        return 0 if self._queue is None else len(self._queue)
 
     def joined(self, group: str) -> None:
         """It is in a group from now on, or anew."""
@@ -137,6 +137,8 @@ class Mailbox:
         """Queue a message; False when there is no room for it."""
         now = monotonic()
         with self._lock:
+            if self._queue is None:
+                self._queue = deque()
             queue = self._queue
             expired = bool(queue) and self._expire(now)
             room = len(queue) < self._capacity
@@ -151,7 +153,7 @@ class Mailbox:
             if listener.home.here():
                 listener.notify()
             elif not listener.home.post(listener.notify):
-                listener.lost()
+                listener.lost(self)
         if self._waiters:
             self._wake()
         return True
@@ -164,14 +166,17 @@ class Mailbox:
 
     def _expire(self, now: float) -> bool:
         expired = False
-        while self._queue and now - self._queue[0][0] > self._expiry:
-            self._queue.popleft()
+        queue = self._queue
+        while queue and now - queue[0][0] > self._expiry:
+            queue.popleft()
             self.dropped += 1
             expired = True
         return expired
 
     def take(self) -> Publication | None:
         """The first message; None when there is none."""
+        if not self._queue:
+            return None
         with self._lock:
             return self._taken()
 
@@ -230,7 +235,7 @@ class Mailbox:
     def clear(self) -> None:
         """Forget all messages."""
         with self._lock:
-            self._queue.clear()
+            self._queue = None
 
     def tidy(self) -> tuple[bool, list[str]]:
         """Drop what has waited too long: was there any? And the groups that it has been in for too long."""

@@ -5,6 +5,7 @@ from __future__ import annotations
 import fnmatch
 import re
 from collections.abc import Callable, Mapping
+from functools import lru_cache
 from typing import Any
 
 #: So many characters are too many.
@@ -36,11 +37,16 @@ def check_group(name: Any) -> None:
     Raises:
         TypeError: with the rule.
     """
-    if not (isinstance(name, str) and len(name) < MAX_NAME and _GROUP.fullmatch(name)):
+    if not (isinstance(name, str) and _is_group(name)):
         raise TypeError(
             f"{name!r} is no name of a group: it is a string of fewer than {MAX_NAME} ASCII letters, digits, hyphens, "
             f"underscores and periods"
         )
+
+
+@lru_cache(1024)  # consumers enter and leave few groups, again and again
+def _is_group(name: str) -> bool:
+    return len(name) < MAX_NAME and _GROUP.fullmatch(name) is not None
 
 
 def capacities(capacity: int, patterns: Mapping[Any, int] | None) -> Callable[[str], int]:

@@ -224,9 +224,11 @@ class Pump:
             self._over()
 
     def _over(self) -> None:
-        self._working = False
-        self._pass_turn()
-        self._tell()
+        self._working = self.busy = False
+        if self._turns:
+            self._pass_turn()
+        if self._ended is not None:
+            self._tell()
 
     async def _hear(self, layer: Any, channel: str, known: contextvars.Context) -> None:
         """Dispatch what comes through a channel layer of somebody else's."""
@@ -296,6 +298,7 @@ class Pump:
 
     def _pass_turn(self) -> None:
         if self._turns:
+            self.busy = True
             self._turns.pop(0).set()
         else:
             self.busy = False
