@@ -18,7 +18,8 @@ from websockets.typing import Subprotocol
 
 from tests.servers import Server, serve
 
-pytestmark = [pytest.mark.hosts, pytest.mark.parametrize("kind", ["async", "sync"])]
+pytestmark = pytest.mark.hosts
+kinds = pytest.mark.parametrize("kind", ["async", "sync"])
 
 SERVERS = ["uvicorn", "uvicorn-websockets", "uvicorn-wsproto", "hypercorn-asyncio", "granian", "daphne"]
 TIMEOUT = 15.0  # seconds; on a loaded machine
@@ -56,6 +57,7 @@ def opened(server: Server, kind: str, name: str, *subprotocols: str) -> ClientCo
     return connect(server.ws(f"/{kind}/?{name}"), subprotocols=offered, open_timeout=TIMEOUT)
 
 
+@kinds
 def test_frames_go_both_ways(server: Server, kind: str) -> None:
     name = uuid.uuid4().hex
     with opened(server, kind, name, "first", "second") as client:
@@ -65,6 +67,7 @@ def test_frames_go_both_ways(server: Server, kind: str) -> None:
     assert ended(server, kind, name) == [1006 if server.name.startswith("hypercorn") else 1000]
 
 
+@kinds
 def test_a_refused_connection_is_403(server: Server, kind: str) -> None:
     name = uuid.uuid4().hex
     with pytest.raises(InvalidStatus) as refused:
@@ -73,6 +76,7 @@ def test_a_refused_connection_is_403(server: Server, kind: str) -> None:
     assert len(ended(server, kind, name)) == 1
 
 
+@kinds
 def test_a_close_carries_its_code_and_reason(server: Server, kind: str) -> None:
     name = uuid.uuid4().hex
     with opened(server, kind, name) as client:
@@ -84,6 +88,7 @@ def test_a_close_carries_its_code_and_reason(server: Server, kind: str) -> None:
     assert len(ended(server, kind, name)) == 1
 
 
+@kinds
 def test_an_error_closes_the_connection_and_disconnect_runs_once(server: Server, kind: str) -> None:
     name = uuid.uuid4().hex
     with opened(server, kind, name) as client:
@@ -93,6 +98,7 @@ def test_an_error_closes_the_connection_and_disconnect_runs_once(server: Server,
     assert ended(server, kind, name) == [1011]
 
 
+@kinds
 def test_a_client_that_vanishes_ends_a_handler_that_sends_to_it(server: Server, kind: str) -> None:
     if not server.name.startswith("uvicorn"):
         pytest.skip("the server takes what is sent to nobody, and says nothing")
@@ -106,6 +112,7 @@ def test_a_client_that_vanishes_ends_a_handler_that_sends_to_it(server: Server, 
     assert len(ended(server, kind, name)) == 1
 
 
+@kinds
 def test_a_client_that_vanishes_while_nothing_happens(server: Server, kind: str) -> None:
     name = uuid.uuid4().hex
     with opened(server, kind, name) as client:
@@ -116,6 +123,7 @@ def test_a_client_that_vanishes_while_nothing_happens(server: Server, kind: str)
     assert len(ended(server, kind, name)) == 1
 
 
+@kinds
 def test_the_document_s_consumer_runs_as_it_is_printed(server: Server, kind: str) -> None:
     logged = len(server.log)
     with connect(server.ws(f"/block/{kind}/closing/"), open_timeout=TIMEOUT) as client, pytest.raises(ConnectionClosed):
@@ -131,9 +139,7 @@ def test_the_document_s_consumer_runs_as_it_is_printed(server: Server, kind: str
     assert "Traceback" not in server.log[logged:]
 
 
-def test_requests(server: Server, kind: str) -> None:
-    if kind == "sync":
-        pytest.skip("requests have no sync consumer")
+def test_requests(server: Server) -> None:
     body = bytes(range(256)) * 1000
     response = httpx.post(server.http("/body/"), content=body, trust_env=False, timeout=TIMEOUT)
     assert response.status_code == 201
@@ -143,7 +149,7 @@ def test_requests(server: Server, kind: str) -> None:
     assert failed.status_code == 500
 
 
-def test_a_long_poll_is_answered_by_a_websocket(server: Server, kind: str) -> None:
+def test_a_long_poll_is_answered_by_a_websocket(server: Server) -> None:
     ended_before = log_of(server).count("poll ended")
     polled = log_of(server).count("polling")
     with (
@@ -155,15 +161,13 @@ def test_a_long_poll_is_answered_by_a_websocket(server: Server, kind: str) -> No
         until_logged(server, lambda one: one == "polling")
         while log_of(server).count("polling") == polled:
             time.sleep(0.02)
-        teller.send(json.dumps({"all": f"from {kind}"}))
-        assert json.loads(response.read()) == {"type": "tell.all", "text": f"from {kind}"}
+        teller.send(json.dumps({"all": "news"}))
+        assert json.loads(response.read()) == {"type": "tell.all", "text": "news"}
     while log_of(server).count("poll ended") == ended_before:
         time.sleep(0.02)
 
 
-def test_server_sent_events_end_when_the_client_leaves(server: Server, kind: str) -> None:
-    if kind == "sync":
-        pytest.skip("requests have no sync consumer")
+def test_server_sent_events_end_when_the_client_leaves(server: Server) -> None:
     with (
         httpx.Client(trust_env=False, timeout=TIMEOUT) as http,
         http.stream("GET", server.http("/events/")) as response,
