@@ -29,7 +29,7 @@ def routes(
     path: str = "/asyncapi",
     **options: Unpack[DocumentOptions],
 ) -> list[Route]:
-    """Routes that serve the AsyncAPI document of an application: as JSON, and as YAML where PyYAML is installed.
+    """Routes that serve the AsyncAPI document of an application: as JSON, and as YAML, which needs PyYAML.
 
     For Starlette and FastAPI: `app.router.routes.extend(routes(app, title="Chat", version="1"))`. The document is made
     at the first request, so the application may get its other routes later; from then on it is kept, and the channels
