@@ -6,9 +6,8 @@ from contextlib import AbstractAsyncContextManager
 import anyio
 import httpx
 import pytest
-from chanx.testing.topic import Topic
 
-from chanx.testing import Client, Closed, Failed, connect
+from chanx.testing import Client, Closed, Failed, Topic, connect
 from examples.dashboard import app
 from examples.dashboard.fleet import KEPT_LINES, KEPT_READINGS, Service, fleet
 from examples.dashboard.hub import measure
