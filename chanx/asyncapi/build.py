@@ -257,7 +257,7 @@ def _description(action: Action) -> str:
         parts.append("The client streams to it: the first message, then others with its `ref`, then `complete`.")
     if told is not None and told.streams and action.action == "receive":
         parts.append("The answer is a stream: messages with the `ref` of the request, then `complete`.")
-    elif "complete" in action.final:
+    elif told is not None and told.several and action.final:
         parts.append("The answer may be several messages with the `ref` of the request, then `complete`.")
     return "\n\n".join(filter(None, parts))
 
