@@ -10,7 +10,23 @@ Servers = Mapping[str, str | Mapping[str, Any]] | Iterable[str | Mapping[str, An
 
 
 class DocumentOptions(TypedDict, total=False):
-    """The keywords of `document` beside title and version."""
+    """The keywords of `document` and `routes` beside title and version; all may be left out.
+
+    Attributes:
+        description: what the application is for; CommonMark.
+        servers: where it is served, each as a URL such as `"wss://example.com/live"`, or as the fields of a Server
+            Object, in which `"url"` may stand for `"host"`, `"protocol"` and `"pathname"`. By name, or as a list; then
+            they are named after their hosts.
+        security_schemes: Security Scheme Objects by name.
+        security: names of schemes, any one of which is enough: of all servers, or of all operations where no servers
+            are given.
+        id: a URI of the application.
+        terms_of_service: a URL.
+        contact: a Contact Object.
+        license: a License Object.
+        tags: of the application, each as a name or as a Tag Object.
+        external_docs: an External Documentation Object.
+    """
 
     description: str | None
     servers: Servers | None

@@ -4,11 +4,13 @@ from __future__ import annotations
 
 import importlib
 from pathlib import Path
+from typing import Any
 
 import pytest
 
 import examples
 from chanx.asyncapi import document, walk
+from docs.snippets.howto import asyncapi
 from tests.asyncapi.conftest import Valid
 
 PLACE = Path(examples.__file__).parent
@@ -28,3 +30,8 @@ def test_each_example_has_a_valid_document(name: str, valid: Valid) -> None:
     assert valid(told) == []
     assert {one["address"] for one in told["channels"].values()} == {one.address for one in walk(app)}
     assert told["operations"]
+
+
+@pytest.mark.parametrize("told", [asyncapi.told, asyncapi.secured], ids=["told", "secured"])
+def test_the_documents_of_the_page_are_valid(told: dict[str, Any], valid: Valid) -> None:
+    assert valid(told) == []

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 from typing import Any
 
 import tests.django_project  # noqa: F401 - what follows wants its settings
@@ -13,6 +14,7 @@ import pytest
 
 from chanx.asyncapi import walk
 from chanx.testing import connect
+from docs.snippets.howto import asyncapi as snippet
 from docs.snippets.howto import asyncapi_by_address, asyncapi_django, asyncapi_fastapi, asyncapi_serve
 from docs.snippets.howto.asyncapi_serve import Ping, Pong
 
@@ -33,6 +35,26 @@ async def pings(app: Any, *paths: str) -> None:
     for path in paths:
         async with connect(app, path) as client:
             assert await client.request(Ping(), Pong) == Pong()
+
+
+def test_asyncapi_says_what_the_page_says() -> None:
+    told = snippet.told
+    assert json.loads(snippet.text) == told
+    assert snippet.also.startswith("asyncapi: 3.0.0\n")
+    (channel,) = told["channels"].values()
+    assert channel["address"] == "/rooms/{room}"
+    room = {"type": "integer", "description": "The number of the room.", "examples": [7]}
+    assert channel["parameters"]["room"]["x-schema"] == room
+    operations = told["operations"]
+    assert {name: (one["action"], one["summary"], "reply" in one) for name, one in operations.items()} == {
+        "say": ("receive", "Say something to all who are in the room.", True),
+        "recall": ("receive", "Hear what was said before.", True),
+        "hired": ("send", "Somebody was hired.", False),
+    }
+    assert "Hired" not in told["components"]["messages"]
+    example = {"action": "say", "text": "Good morning"}
+    assert told["components"]["messages"]["Say"]["examples"] == [{"payload": example}]
+    assert [one["host"] for one in snippet.secured["servers"].values()] == ["chat.example.com", "localhost:8000"]
 
 
 async def test_asyncapi_serve() -> None:
