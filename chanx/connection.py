@@ -266,15 +266,15 @@ class Connection(Suspended):
 
     # -- sending and closing ------------------------------------------------------------------------
 
-    async def send_text(self, text: str) -> None:
-        """Send a frame, or wait for room in the outbox.
+    async def send_text(self, text: str, more: bool = False) -> None:
+        """Send a frame, or wait for room in the outbox; see `Outbox.put`.
 
         Raises:
             ConnectionClosed: nothing more can be sent, or there was no room in time.
         """
         self.watch()
         try:
-            await self.outbox.put(text)
+            await self.outbox.put(text, more)
         except TimeoutError:
             self.overloaded("its outbox had no room for an answer")
             raise ConnectionClosed(1013, "too slow") from None

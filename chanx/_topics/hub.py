@@ -187,7 +187,7 @@ class Topics:
             if not one.left:
                 await one.run()
         finally:
-            if self._live.get(one.name) is one:  # nobody has ended it: a hook's own tasks have failed
+            if self.has(one):  # nobody has ended it: its refusal could not be told
                 one.tell_ended(1011, "internal error")
             one.done.set()
             one.queue_frames().stop()
@@ -198,9 +198,13 @@ class Topics:
                 self._finished.set()
                 self._finished = None
 
+    def has(self, one: Subscription) -> bool:
+        """Are frames for this one?"""
+        return self._live.get(one.name) is one
+
     def forget(self, one: Subscription) -> None:
         """Frames are no longer for this one."""
-        if self._live.get(one.name) is one:
+        if self.has(one):
             del self._live[one.name]
 
     def lost(self, event: Received) -> None:

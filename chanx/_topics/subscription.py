@@ -146,6 +146,12 @@ class Subscription(Connection):
             self.queue_frames().end(event)
             self.gone(event)
 
+    def depart(self, code: int, reason: str = "") -> None:
+        super().depart(code, reason)
+        if code == 1006 and self.hub.topics.has(self):  # nobody has ended it: a hook's own tasks have failed
+            self.topic_outbox.shut()
+            self.tell_ended(1011, "internal error")
+
     # -- what the client is told ----------------------------------------------------------------------
 
     async def tell_subscribed(self) -> None:
@@ -155,6 +161,8 @@ class Subscription(Connection):
 
     async def tell_refused(self, status: int, detail: str) -> None:
         """Answer them with a refusal, and with another one what the client has sent in good hope."""
+        if self.left:  # it has its answers
+            return
         self.hub.topics.forget(self)
         asked, self.refs = self.refs, []
         for ref in asked:
@@ -169,12 +177,12 @@ class Subscription(Connection):
         out = self.hub.outbox
         if out.closed:
             return
-        runs = {} if self.runs is None else self.runs.refs
+        runs = () if self.runs is None else self.runs.refs
         detail = "the subscription ended before this was answered"
         asked, self.refs = self.refs, []
-        for ref in (*asked, *dict.fromkeys((self.ref, *runs, *self.queue_frames().refs()))):
-            streams = ref in runs and runs[ref].handler.streams
-            if ref and not self.topic_outbox.writes(ref, streams=streams):
+        refs = dict.fromkeys((self.ref, *runs, *self.topic_outbox.refs(), *self.queue_frames().refs()))
+        for ref in (*asked, *(one for one in refs if not self.topic_outbox.answers(one))):
+            if ref:
                 text = _frames.topic_error(self.plan, "not_subscribed", detail, self.name, ref)
                 out.add(text, size_of(text))
         out.start()
