@@ -8,7 +8,7 @@ from typing import Any, Unpack, cast
 import msgspec
 
 from chanx.asyncapi import handshake
-from chanx.asyncapi.draft7 import Schema, references, rename, settle
+from chanx.asyncapi.draft7 import Schema, fitting, references, rename, settle
 from chanx.asyncapi.frames import REF, Frame, ref_definition
 from chanx.asyncapi.naming import choose, legal, names, reachable, slug
 from chanx.asyncapi.options import DocumentOptions
@@ -91,8 +91,9 @@ class _Builder:
         # where a message is a part of others too, it has another schema there: without the envelope
         whole = {(frame.base_of(self.schemas), framed.module) for frame, framed in made.items()}
         for key, definition in definitions.items():
-            if (definition.base, definition.module) in whole:
-                definitions[key] = msgspec.structs.replace(definition, marks=("Nested",))
+            marks = ("Nested",) if (definition.base, definition.module) in whole else ()
+            schema = fitting(definition.schema, self.schemas.resolve)
+            definitions[key] = msgspec.structs.replace(definition, schema=schema, marks=marks)
         for frame, one in self.ids.items():
             schema = settle(made[frame].schema, self.schemas.resolve)
             definitions[one] = msgspec.structs.replace(made[frame], schema=schema)

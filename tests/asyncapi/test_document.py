@@ -7,7 +7,7 @@ from typing import Annotated, Any, Literal
 
 import msgspec
 import pytest
-from pydantic import BaseModel, Field
+from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
@@ -235,6 +235,7 @@ def test_examples() -> None:
     class Ask(BaseModel):
         action: Literal["ask"] = "ask"
         what: str = Field(examples=["why"])
+        count: int = Field(1, examples=["many"])  # no number
         who: str  # has none, so no example can be put together
 
     shop = Channel("shop")
@@ -242,9 +243,11 @@ def test_examples() -> None:
     @shop.on(Order, Ask)
     async def order(message: Order | Ask) -> None: ...
 
-    found = told({"/shop": shop, "/trees": corpus.recursive()["/trees"]})["components"]["messages"]
+    made = told({"/shop": shop, "/trees": corpus.recursive()["/trees"]})
+    found = made["components"]["messages"]
     assert found["Order"]["examples"] == [{"payload": {"action": "order", "what": "tea", "count": 2}}]
     assert "examples" not in found["Ask"]
+    assert made["components"]["schemas"]["Ask"]["properties"]["count"] == {"type": "integer", "default": 1}
     assert found["Tree"]["examples"] == [  # the third one of the class is wrong
         {"payload": {"action": "tree", "children": [{"action": "tree"}]}},
         {"payload": {"action": "tree"}},
@@ -259,6 +262,31 @@ def test_what_json_has_not_is_no_default() -> None:
     assert fields["names"]["default"] == ["a", "b", "c"]
     assert fields["nested"]["default"] == {"z": ["amber", "blue", "red"]}
     assert schemas["Strange"]["properties"]["names"]["default"] == ["a", "b", "c"]
+
+
+def test_a_class_without_a_schema_is_told_of_and_the_rest_documented(
+    caplog: pytest.LogCaptureFixture, valid: Valid
+) -> None:
+    class Odd(BaseModel):
+        model_config = ConfigDict(json_schema_extra={"x-set": {"a", "b"}})  # type: ignore[dict-item]
+        action: Literal["odd"] = "odd"
+
+    class Raw(msgspec.Struct, tag_field="action", tag="raw"):
+        raw: msgspec.Raw = msgspec.Raw(b"1")
+
+    chat = Channel("chat")
+
+    @chat.on(Odd, Raw)
+    async def odd(message: Odd | Raw) -> Said:
+        return Said(text="")
+
+    made = told(chat)
+    assert valid(made) == []
+    assert [record.levelname for record in caplog.records] == ["WARNING", "WARNING"]
+    assert "cannot say what is in test_a_class_without" in caplog.text
+    schemas = made["components"]["schemas"]
+    assert list(schemas["Raw"]["properties"]) == list(schemas["Odd"]["properties"]) == ["action", "ref"]
+    assert list(schemas["Said"]["properties"]) == ["action", "text", "ref"]
 
 
 # -- the channel ------------------------------------------------------------------------------------
