@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from chanx import _answers, _control, _frames
+from chanx import _answers, _control, _dispatch, _frames
 from chanx._ahead import Received
 from chanx._dispatch import BadFrame, Control
 from chanx._states import Beside, State
@@ -122,13 +122,24 @@ class Topics:
         if action == "subscribe":
             await self._subscribe(topic, ref, one)
         elif one is None:
-            await self._unknown(topic, ref)
+            if action is not None or not self._too_late(topic, event["text"]):
+                await self._unknown(topic, ref)
         elif action == "unsubscribe":
             await self._unsubscribe(one, ref)
         else:
             waits = await _control.sift(one, event)
-            if waits is not None and not one.queue_frames().feed(event, *waits):  # it has ended meanwhile
+            if waits is None or one.queue_frames().feed(event, *waits):
+                return
+            if waits[1] is None:  # it has ended meanwhile
                 await self._unknown(topic, ref)
+
+    def _too_late(self, topic: str, text: str) -> bool:
+        """Does a frame for a topic that is not subscribed speak of another one? That has its answer, or never came."""
+        found = self._hub.service.topic(topic)
+        control = None if found is None else _dispatch.glance(found[0].plan, text)[0]
+        if control is None or control.action != "answer":
+            return control is not None
+        return self._hub.asks is not None and self._hub.asks.asked(control.ref)
 
     async def _unknown(self, topic: str, ref: str) -> None:
         """A frame is for a topic that is not subscribed; it may have ended while the frame was on its way."""

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import logging
-from collections.abc import AsyncGenerator
+from collections.abc import AsyncGenerator, AsyncIterator
 from typing import Any, Literal
 
 import anyio
@@ -33,6 +33,14 @@ class Send(BaseModel):
 class Stream(BaseModel):
     action: Literal["stream"] = "stream"
     text: str = ""
+
+
+class Upload(BaseModel):
+    action: Literal["upload"] = "upload"
+
+
+class Chunk(BaseModel):
+    action: Literal["chunk"] = "chunk"
 
 
 class House:
@@ -370,4 +378,37 @@ async def test_messages_that_wait_when_a_hooks_own_task_fails_are_answered() -> 
         assert told(wire) == [
             ("subscribed", "s"), ("error", "not_subscribed", "1"), ("error", "not_subscribed", "2"),
             ("unsubscribed", 1011),
+        ]  # fmt: skip
+
+
+# -- frames that speak of others -----------------------------------------------------------------------------------
+
+
+async def test_what_speaks_of_a_message_of_a_topic_that_has_ended_has_no_answer() -> None:
+    house = House()
+
+    @house.room.on(Upload)
+    async def upload(message: Upload, chunks: AsyncIterator[Chunk]) -> None:
+        async for _ in chunks:
+            pass
+
+    @house.room.on(Send)
+    async def send(message: Send, ctx: Context) -> None:
+        await ctx.ask(Said(text="?"), Say)
+
+    async with serve(house.hub, patience=1000) as wire:
+        await enter(wire, to("upload", "1"))
+        await settled(wire)
+        wire.say(unsub("2"), sub("3"))
+        await settled(wire)
+        wire.say(to("send", "4"))
+        await settled(wire)
+        wire.say(unsub("5"))
+        await settled(wire)
+        wire.say(to("chunk", "1"), to("complete", "1"), to("cancel", "1"), to("say", ask="q1", text="late"))
+        wire.say(to("say", ask="q7", text="never asked"))
+        await settled(wire)
+        assert told(wire)[1:] == [
+            ("error", "not_subscribed", "1"), ("unsubscribed", "2"), ("subscribed", "3"), ("said", "?"),
+            ("error", "not_subscribed", "4"), ("unsubscribed", "5"), ("error", "not_subscribed"),
         ]  # fmt: skip
