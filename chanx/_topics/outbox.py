@@ -1,8 +1,9 @@
 """What goes out for one subscription: through the outbox of the connection that it is a part of.
 
-Rules: until `subscribed` has been sent, what there is to say waits here, as before the accept of a socket. From then
-on all of it goes straight to the connection's outbox, so that the bounds and the policy are those of the
-connection, for all topics together. After the subscription's end nothing of it goes out any more.
+Rules: until `subscribed` has been sent, what there is to say waits here, as before the accept of a socket, but not the
+answer to a message that the client has cancelled. From then on all of it goes straight to the connection's outbox,
+so that the bounds and the policy are those of the connection, for all topics together. After the subscription's end
+nothing of it goes out any more.
 """
 
 from __future__ import annotations
@@ -46,6 +47,11 @@ class TopicOutbox(Outbox):
         self._status = 0
 
     @property
+    def _known(self) -> bool:
+        """The client knows that it is subscribed, or that it is not."""
+        return self.writing is THROUGH or not self._subscription.hub.topics.has(self._subscription)
+
+    @property
     def busy(self) -> str | None:
         """Never: what is written, and what is stuck, is the connection's."""
         return None
@@ -56,6 +62,10 @@ class TopicOutbox(Outbox):
             self.writing = SHUT if self.closed else THROUGH
 
     async def put(self, text: str, more: bool = False) -> None:
+        if not self._known and self._ref(text):
+            # the reader's answer to a frame that acts at once: it speaks of a message, and the reader waits for no hook
+            await self._forward(text, more)
+            return
         if not self.closed and self.writing is not THROUGH:
             size = size_of(text)
             if self.crowded(size):
@@ -131,9 +141,11 @@ class TopicOutbox(Outbox):
 
     def refs(self) -> list[str]:
         """Of the answers that wait for room."""
-        peek = self._subscription.plan.peek
-        seen = [peek(text).ref for text in self._roomless.values()]
-        return [bytes(ref).decode() for ref in seen if ref is not msgspec.UNSET]
+        return [ref for ref in map(self._ref, self._roomless.values()) if ref]
+
+    def _ref(self, text: str) -> str:
+        ref = self._subscription.plan.peek(text).ref
+        return "" if ref is msgspec.UNSET else bytes(ref).decode()
 
     def close(self, code: int, reason: str, *, now: bool = False) -> int:
         if self.closed or self.writing is not THROUGH:

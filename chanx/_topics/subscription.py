@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 class TopicFrames(ReadAhead):
     """The frames of one subscription that wait; the hub's reader puts them in."""
 
-    __slots__ = ("_hub",)
+    __slots__ = ("_hub", "_subscription")
 
     def __init__(self, subscription: Subscription) -> None:
         hub = self._hub = subscription.hub
+        self._subscription = subscription
         super().__init__(
             _nothing,
             hub.home,
@@ -55,9 +56,9 @@ class TopicFrames(ReadAhead):
         self._hub.queue_frames().start()
 
     def stop(self) -> None:
-        """Nothing more is handled: what waits makes room for others."""
+        """Nothing more is handled: what waits makes room for others, once its senders are told."""
         super().stop()
-        while self._queue:
+        while self._queue and not self._hub.topics.has(self._subscription):
             self._pop(0)
 
     def feed(self, event: Received, ref: str, control: Control | None) -> bool:
@@ -145,6 +146,7 @@ class Subscription(Connection):
         if not self.left:
             self.queue_frames().end(event)
             self.gone(event)
+            self.topic_outbox.shut()  # also where it was closed before it was told that it is subscribed
 
     def depart(self, code: int, reason: str = "") -> None:
         super().depart(code, reason)
@@ -167,10 +169,9 @@ class Subscription(Connection):
         asked, self.refs = self.refs, []
         for ref in asked:
             await self.hub.send_text(_frames.topic_error(self.plan, frames.reason_of(status), detail, self.name, ref))
+        detail = "the subscription was refused"
         for ref in self.queue_frames().refs():
-            await self.hub.send_text(
-                _frames.topic_error(self.plan, "not_subscribed", "the subscription was refused", self.name, ref)
-            )
+            await self.hub.send_text(_frames.topic_error(self.plan, "not_subscribed", detail, self.name, ref))
 
     def tell_unanswered(self) -> None:
         """Answer what the client still waits for, and will not get any more."""

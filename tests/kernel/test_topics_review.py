@@ -321,6 +321,72 @@ async def test_who_waits_for_room_before_subscribed_is_not_forgotten() -> None:
     frames.close()
 
 
+async def test_a_message_that_is_cancelled_before_subscribed_is_answered_at_once() -> None:
+    house = House(Limits(outbox=1))
+    house.enters = anyio.Event()
+    async with serve(house.hub, patience=1000) as wire:
+        await wire.accepted()
+        wire.say(sub(), to("say", "1", text="x"), to("say", "2", text="x"))
+        await settled(wire)
+        wire.say(to("cancel", "1"), to("cancel", "2"), {"action": "say", "text": "after"})
+        await settled(wire)
+        assert told(wire) == [("error", "cancelled", "1"), ("error", "cancelled", "2"), ("said", "hub after")]
+        wire.say(unsub())
+        await settled(wire)
+        assert told(wire)[3:] == [("error", "not_subscribed", "s"), ("unsubscribed", "u")]
+
+
+def closing() -> tuple[House, list[str]]:
+    """A topic whose `on_connect` closes it, and goes on for a second."""
+    house, ended = House(Limits(outbox=1)), list[str]()
+
+    @house.room.on_connect
+    async def close(ctx: Context) -> None:
+        await ctx.send(Said(text="before"))
+        await ctx.close(4000, "inside")
+        await anyio.sleep(1)
+
+    @house.room.on_disconnect
+    async def end() -> None:
+        ended.append("ended")
+
+    return house, ended
+
+
+async def test_messages_for_a_topic_that_its_own_hook_closes_are_answered() -> None:
+    house, ended = closing()
+    async with serve(house.hub, patience=1000) as wire:
+        await wire.accepted()
+        wire.say(sub(), to("say", "1", text="x"))
+        await settled(wire)
+        wire.say(to("say", "2", text="x"), to("cancel", "1"))
+        await wire.until(lambda: ended)
+        wire.say(to("say", "3", text="x"))
+        await settled(wire)
+        assert told(wire) == [
+            ("error", "cancelled", "1"), ("subscribed", "s"), ("said", "before"), ("error", "not_subscribed", "2"),
+            ("unsubscribed", 4000), ("error", "not_subscribed", "3"),
+        ]  # fmt: skip
+
+
+async def test_leaving_a_topic_that_its_own_hook_closes_ends_it_once() -> None:
+    house, ended = closing()
+    async with serve(house.hub, patience=1000) as wire:
+        await wire.accepted()
+        wire.hold()
+        wire.say({"action": "say", "text": "written"}, sub(), to("say", "1", text="x"))
+        await settled(wire)
+        await anyio.sleep(2)
+        wire.say(unsub())
+        await settled(wire)
+        wire.release()
+        await wire.until(lambda: ended)
+        await settled(wire)
+        assert told(wire)[-1] == ("unsubscribed", "u")
+        assert [one[0] for one in told(wire)].count("unsubscribed") == 1
+        assert answers(wire, "1") == ["error"]
+
+
 # -- coalescing ----------------------------------------------------------------------------------------------------
 
 
