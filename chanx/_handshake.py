@@ -111,7 +111,7 @@ async def accept(connection: Connection) -> bool:
         await outbox.send({"type": "websocket.accept", "subprotocol": connection.subprotocol, "headers": []})
     except Exception as error:  # noqa: BLE001 - the client left during the handshake
         outbox.writing = HELD
-        connection.broke(error)
+        outbox.broke(error)  # a close that waits for the accept waits no more
         return False
     outbox.writing = HELD
     connection.opened()

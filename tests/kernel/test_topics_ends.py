@@ -801,3 +801,22 @@ async def test_an_on_disconnect_that_hangs_has_its_time() -> None:
         wire.say(sub("room:5", "2"))
         await settled(wire)
         assert part(wire, "room:5") == ["subscribed", "unsubscribed #1", "subscribed #2"]
+
+
+@pytest.mark.parametrize("how", ["bye", "leave"])
+async def test_the_end_of_the_hub_while_on_connect_runs_waits_for_that_and_no_longer(how: str) -> None:
+    house = House()
+    house.held.add("on 5")
+    async with opened(house.hub) as wire:
+        wire.say(sub("room:5", "1"))
+        await settled(wire)
+        if how == "leave":
+            wire.leave()
+        else:
+            wire.say({"action": how})
+        await stuck()
+        watch = clock.Stopwatch()
+        house.desk.let("on 5")
+        await wire.end()
+        assert watch.seconds < 1
+    assert house.log == ["+hub", "+5", "-5", "-hub"]
