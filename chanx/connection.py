@@ -345,7 +345,7 @@ class Connection(Suspended):
         if self.state is State.OPEN and not isinstance(error, OSError):
             logger.info("connection %s broke: %r", self.id, error)
         self._linger()  # also without a handler: the server may never say that the client has left
-        self.gone({"code": 1006})
+        self.gone({"type": "websocket.disconnect", "code": 1006})
 
     def depart(self, code: int, reason: str = "") -> None:
         """Leave all groups at once, in whatever state the connection is."""

@@ -659,7 +659,7 @@ ENDS = [client_leaves, reset, a_handler_closes, send_fails, too_large, drained, 
 
 @pytest.mark.parametrize("how", ENDS, ids=lambda how: how.__name__)
 @pytest.mark.parametrize("patient", [False, True], ids=["stuck", "let go"])
-async def test_the_end_of_the_hub(how: Any, patient: bool) -> None:
+async def test_the_end_of_the_hub(how: Any, patient: bool, caplog: pytest.LogCaptureFixture) -> None:
     states = States()
     async with opened(states.house.hub) as wire:
         await states.fill(wire)
@@ -672,6 +672,7 @@ async def test_the_end_of_the_hub(how: Any, patient: bool) -> None:
             states.house.desk.let_all()
         await wire.end()
     states.check()
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR] == []
 
 
 @pytest.mark.parametrize("patient", [False, True], ids=["stuck", "let go"])
