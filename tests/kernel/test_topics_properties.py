@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import contextlib
+import logging
 from collections.abc import Callable
 from typing import Any
 
@@ -31,7 +32,10 @@ class Machine(RuleBasedStateMachine):
         self.stack = contextlib.ExitStack()
         self.portal: BlockingPortal = self.stack.enter_context(start_blocking_portal(self.backend))
         self.world: World = self.portal.call(self._made)
-        self.come(routed=False)
+        for which in (0, 1):
+            self.come(routed=False)
+            visit = self.one(which)
+            self.call(self.world.subscribe, visit, "room:1")
         self.call(self.world.settle)
 
     async def _made(self) -> World:
@@ -166,6 +170,7 @@ class Machine(RuleBasedStateMachine):
         self.call(self.world.settle)
 
     def teardown(self) -> None:
+        self.stack.callback(logging.getLogger("chanx").removeHandler, self.world)
         with self.stack:
             self.call(self.world.finish)
 

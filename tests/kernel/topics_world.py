@@ -9,6 +9,7 @@ published.
 from __future__ import annotations
 
 import json
+import logging
 from collections import Counter
 from dataclasses import dataclass, field
 from typing import Annotated, Any, Literal
@@ -20,7 +21,7 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
 from chanx import Channel, Context, Limits, Path, Reject, _runtime
-from tests.kernel.messages import Boom, Done, Hired, Said, Say, Wait
+from tests.kernel.messages import Boom, Done, Said, Say, Wait
 from tests.kernel.wire import Wire, websocket_scope
 
 #: The topics, and the groups that subscribers of each are in. None stands for a route of its own, that of room 1.
@@ -97,10 +98,12 @@ class Visit:
         self.wire.release()
 
 
-class World:
-    """An application, its clients, and the account of them."""
+class World(logging.Handler):
+    """An application, its clients, and the account of them. It is told what is logged: errors must not be."""
 
     def __init__(self) -> None:
+        super().__init__(logging.ERROR)
+        logging.getLogger("chanx").addHandler(self)
         self.number = 0
         self.visits: list[Visit] = []
         self.refused: set[str] = set()
@@ -152,7 +155,6 @@ class World:
             channel.on(Wait)(self.wait)
             channel.on(Shout)(self.shout)
             channel.on(Boom)(self.boom)
-            channel.event(Hired)(self.hired)
         hub.include(self.room, topic="room:{pk}")
         hub.include(self.news, topic="news")
         return hub
@@ -191,9 +193,6 @@ class World:
         number = self.published([message.group], but=(self._visit(ctx), ctx.topic) if message.others else None)
         await ctx.broadcast(Said(text=str(number)), group=message.group, exclude=ctx.id if message.others else ())
 
-    async def hired(self, event: Hired) -> Said:
-        return Said(text=event.name)
-
     async def held(self, where: Where) -> None:
         if where in self.gates:
             self.inside += 1
@@ -206,6 +205,9 @@ class World:
         """For what is seen inside hooks and handlers, whose exceptions are the kernel's."""
         if not holds:
             self.problems.append(what)
+
+    def emit(self, record: logging.LogRecord) -> None:
+        self.problems.append(record.getMessage())
 
     # -- what happens -------------------------------------------------------------------------------
 
@@ -228,15 +230,6 @@ class World:
 
     async def broadcast(self, groups: list[str]) -> None:
         await self.hub.broadcast(Said(text=str(self.published(groups))), groups=groups)
-
-    async def emit(self, group: str) -> None:
-        """An event, whose handler sends what was published; it may end with its subscription."""
-        number = self.published([group])
-        for visit in self.visits:
-            for seat in visit.seats.values():
-                if number in seat.required and visit.wire.sending:
-                    seat.allowed.add(number)
-        await self.room.emit(Hired(name=str(number)), group=group)
 
     def connect(self, routed: bool) -> Visit:
         """A client that comes; its wire is still to be run."""
@@ -267,7 +260,8 @@ class World:
         elif how == "fails":
             visit.wire.fails = OSError("broken")
             visit.read_on()
-            await self.hub.broadcast(Said(text="0"), group="nobody")
+            await self.broadcast(["all"])
+            await anyio.wait_all_tasks_blocked()
             visit.wire.leave(1006)
         elif how == "cancel":
             visit.wire.cancel()
@@ -427,3 +421,4 @@ class World:
         members = self.hub.layers()[0].members
         assert members.groups() == []
         assert members.everyone() == []
+        assert self.problems == []
