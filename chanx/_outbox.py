@@ -201,7 +201,7 @@ class Outbox(Queue):
     async def _write(self) -> None:
         """Write what was handed over, and then what waits."""
         try:
-            if self.writing:
+            if self.writing and self._mine:  # not abandoned before it began
                 await self.send({"type": "websocket.send", "text": self.writing})
             while self.waiting:
                 await self._write_next()
