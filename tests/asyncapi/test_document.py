@@ -5,13 +5,14 @@ from __future__ import annotations
 from collections.abc import AsyncIterator
 from typing import Annotated, Any, Literal
 
+import fastapi
 import msgspec
 import pytest
 from pydantic import BaseModel, ConfigDict, Field
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
-from chanx import Channel, ConfigurationError, Path
+from chanx import Channel, ConfigurationError, Depends, Path
 from chanx.asyncapi import Served, document, to_json, to_yaml
 from tests.asyncapi import corpus
 from tests.asyncapi.conftest import Valid
@@ -336,6 +337,34 @@ def test_what_the_handshake_wants() -> None:
     assert [code for code in channel["x-close-codes"] if code > "4"] == ["4401", "4403", "4422", "4500", "4503"]
     assert "bindings" not in told(corpus.plain())["channels"]["chat"]
     assert all(code < "4" for code in told(corpus.plain())["channels"]["chat"]["x-close-codes"])
+
+
+def test_markers_of_fastapi() -> None:
+    async def asked(
+        token: Annotated[str, fastapi.Query(alias="t", min_length=3, description="Who asks.")],
+        x_mark: Annotated[str | None, fastapi.Header(convert_underscores=False)] = None,
+        page: int = fastapi.Query(5, ge=3),
+        room: int = fastapi.Path(ge=1, description="Its number."),
+    ) -> None: ...
+
+    chat = Channel("chat", dependencies=[Depends(asked, scope="connection")])
+    channel = told({"/{room}": chat})["channels"]["chat"]
+    assert channel["bindings"]["ws"] == {
+        "query": {
+            "type": "object",
+            "properties": {
+                "t": {"type": "string", "minLength": 3, "description": "Who asks."},
+                "page": {"type": "integer", "minimum": 3, "default": 5},
+            },
+            "required": ["t"],
+        },
+        "headers": {
+            "type": "object",
+            "properties": {"x_mark": {"anyOf": [{"type": "string"}, {"type": "null"}], "default": None}},
+        },
+        "bindingVersion": "0.1.0",
+    }
+    assert channel["parameters"]["room"]["description"] == "Its number."
 
 
 def test_topics() -> None:
