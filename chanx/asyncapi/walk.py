@@ -191,24 +191,23 @@ class _Walk:
         found: list[_Found] = []
         earlier: list[_Earlier] = []
         for route, prefix in _flat(routes):
-            here = [one.at(under_mount(prefix, one.parts)) if prefix else one for one in self.route(route)]
-            found += _left(here, earlier)
+            found += _left(self.route(route, prefix), earlier)
             earlier += _takes(route, prefix)
         return found
 
-    def route(self, route: Any) -> list[_Found]:
+    def route(self, route: Any, prefix: Parts) -> list[_Found]:
         if isinstance(route, Route):
             return []  # of HTTP
         if isinstance(route, WebSocketRoute):
-            path = from_starlette(route.path)
+            path = joined([*prefix, *from_starlette(route.path)])
             return [one for inner in self.app(route.app) if (one := _within(path, inner, whole=True))]
         if isinstance(route, Mount):
-            prefix = from_starlette(route.path)
-            return [one.at(under_mount(prefix, one.parts)) for one in self.app(route.app)]
+            path = joined([*prefix, *from_starlette(route.path)])
+            return [one.at(under_mount(path, one.parts)) for one in self.app(route.app)]
         if isinstance(route, Host):
             name, _ = template(from_starlette(route.host))
             return [
-                _Found(one.channel, one.parts, host, one.below)
+                _Found(one.channel, under_mount(prefix, one.parts) if prefix else one.parts, host, one.below)
                 for one in self.app(route.app)
                 if (host := _host(name, one)) is not None
             ]
