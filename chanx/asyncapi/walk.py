@@ -34,6 +34,8 @@ from chanx.types import place
 # Where middleware and dispatchers keep what they wrap. The first of them that leads to a channel counts, so that a
 # middleware that knows some channel besides, say to emit to it, is not taken for a dispatcher.
 _INNER = ("app", "inner", "application", "_app", "asgi_app", "application_mapping", "routes", "mounts", "router")
+# Paths below a place.
+_BELOW = ("/~", "/~/~", "/~/~/~")
 _PARAMETER = re.compile(r"\{\w+\}")
 # Deeper than any application is, and shallower than Python's recursion.
 _DEEPEST = 64
@@ -288,14 +290,17 @@ def _left(found: Iterable[_Found], earlier: list[_Earlier]) -> list[_Found]:
     left: list[_Found] = []
     for one in found:
         parts = one.parts or ("/",)
-        # If only the place itself is taken of what answers below it too, the rest of it has another address.
-        ways = (parts, after(parts, (Param("path", "path"),))) if one.below else (parts,)
-        for way in ways:
-            path = sample(way)
-            if path is None or not any(route.takes(path, one.host) for route in earlier):
-                left.append(one.at(way))
-                break
+        path = sample(parts)
+        if path is None or _free(path, one, earlier):
+            left.append(one.at(parts))
+        elif one.below and any(_free(path.rstrip("/") + below, one, earlier) for below in _BELOW):
+            # Only the place itself is taken of what answers below it too: the rest of it has another address.
+            left.append(one.at(after(parts, ("/", Param("path", "path")))))
     return left
+
+
+def _free(path: str, one: _Found, earlier: list[_Earlier]) -> bool:
+    return not any(route.takes(path, one.host) for route in earlier)
 
 
 def _host(name: str, found: _Found) -> str | None:
