@@ -15,7 +15,7 @@ import pytest
 from chanx.asyncapi import walk
 from chanx.testing import connect
 from docs.snippets.howto import asyncapi as snippet
-from docs.snippets.howto import asyncapi_by_address, asyncapi_django, asyncapi_fastapi, asyncapi_serve
+from docs.snippets.howto import asyncapi_by_address, asyncapi_django, asyncapi_fastapi, asyncapi_serve, asyncapi_walk
 from docs.snippets.howto.asyncapi_serve import Ping, Pong
 
 pytestmark = pytest.mark.anyio
@@ -88,3 +88,8 @@ async def test_asyncapi_by_address() -> None:
     assert answer.json() == asyncapi_by_address.told
     assert walk(asyncapi_by_address.app) == []
     await pings(asyncapi_by_address.app, "/chat")
+
+
+async def test_asyncapi_walk() -> None:
+    assert [one["address"] for one in asyncapi_walk.told["channels"].values()] == ["/chat"]
+    await pings(asyncapi_walk.app, "/chat", "/internal/chat")
