@@ -126,7 +126,7 @@ TALKS: list[tuple[Any, dict[str, str], list[dict[str, Any]]]] = [
         {"room": "5"},
         [
             {"action": "subscribe", "topic": "discussion:7", "ref": 1},
-            {"action": "say", "topic": "discussion:7", "text": "x", "ref": 2},
+            {"action": "say", "topic": "discussion:7", "text": "x", "ref": 2, "version": 1},
             {"action": "say", "topic": "discussion:8", "text": "x", "ref": 3},
             {"action": "subscribe", "topic": "a.b-c/(d)|$:x+y"},
             {"action": "say", "topic": "a.b-c/(d)|$:x+y", "text": "x", "ref": 4},
