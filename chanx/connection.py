@@ -128,7 +128,7 @@ class Connection(Suspended):
                             await settle(self)
                         cut = cut or scope.cancelled_caught
                     if cut:
-                        self._was_cut()
+                        self.was_cut()
             except BaseException as error:  # noqa: BLE001 - raised again below, when the hooks have run
                 ended_by = error
             if self.state is not State.LEAVING:
@@ -171,9 +171,13 @@ class Connection(Suspended):
         """Wait no longer than a moment: what still runs is cancelled then, and the hooks have their time."""
         self._end_by(min(self.ends_at, self.home.time() + moment))
 
-    def _was_cut(self) -> None:
-        self.cut = self.cut or self.handling or bool(self.outbox.waiting) or self.outbox.busy is not None
-        if self.handling:
+    def was_cut(self) -> None:
+        """Its time is over: count and tell which handlers of its own are cancelled, once."""
+        before, self.cut = (
+            self.cut,
+            self.cut or self.handling or bool(self.outbox.waiting) or self.outbox.busy is not None,
+        )
+        if not before and (self.running is not None or self._beside):
             self.service.counters.cancelled += 1
             logger.warning("connection %s: a handler ran on after the end and was cancelled", self.id)
 

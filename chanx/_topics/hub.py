@@ -68,6 +68,10 @@ class Hub(Connection):
         super().gone(event)
         self.topics.lost(event)
 
+    def was_cut(self) -> None:
+        super().was_cut()
+        self.topics.were_cut()
+
     def close(self, code: int, reason: str, *, now: bool = False) -> int:
         dropped = super().close(code, reason, now=now)
         if self.closing:
@@ -235,6 +239,12 @@ class Topics:
         for one in self._jobs:
             one.stuck_reading()
             one.queue_frames().wake()
+
+    def were_cut(self) -> None:
+        """The connection's time is over, and so is theirs."""
+        for one in self._jobs:
+            if one.handling:
+                one.was_cut()
 
     def stop(self) -> None:
         """Cancel what still runs."""

@@ -478,3 +478,24 @@ async def test_what_speaks_of_a_message_of_a_topic_that_has_ended_has_no_answer(
             ("error", "not_subscribed", "1"), ("unsubscribed", "2"), ("subscribed", "3"), ("said", "?"),
             ("error", "not_subscribed", "4"), ("unsubscribed", "5"), ("error", "not_subscribed"),
         ]  # fmt: skip
+
+
+# -- cut -----------------------------------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("how", ["vanish", "close", "drain"])
+async def test_a_handler_of_a_topic_that_is_cut_is_counted_once(how: str, caplog: pytest.LogCaptureFixture) -> None:
+    house = House()
+    async with serve(house.hub, patience=1000) as wire:
+        await enter(wire, to("wait", "1"))
+        await house.started.wait()
+        if how == "vanish":
+            wire.leave()
+        elif how == "close":
+            house.contexts[0]._connection.hub.close(4000, "")  # type: ignore[attr-defined]
+        else:
+            assert (await house.hub.drain()).cut == 1
+        await wire.end()
+    assert house.log[-2:] == ["leaving", "left"]
+    assert house.hub.stats().cancelled == 1
+    assert len([one for one in warnings(caplog) if "ran on after the end" in one]) == 1
