@@ -98,8 +98,8 @@ def _complete(cls: type[BaseModel]) -> None:
         raise ConfigurationError(f"{place(cls)} cannot be completed: {error}") from error
     if not cls.__pydantic_complete__:  # rebuilding did not raise, and did not help
         raise ConfigurationError(
-            f"{place(cls)} cannot be completed: an annotation cannot be resolved where the class is used, such as one of "
-            f"a generic parent that names itself; write the parent without `from __future__ import annotations`"
+            f"{place(cls)} cannot be completed: an annotation cannot be resolved where the class is used, such as one "
+            f"of a generic parent that names itself; write the parent without `from __future__ import annotations`"
         )
 
 
