@@ -11,7 +11,7 @@ from chanx.asyncapi import handshake
 from chanx.asyncapi.draft7 import Schema, fitting, references, rename, settle
 from chanx.asyncapi.frames import REF, Frame, ref_definition
 from chanx.asyncapi.naming import choose, legal, names, reachable, slug
-from chanx.asyncapi.options import DocumentOptions
+from chanx.asyncapi.options import DocumentOptions, check
 from chanx.asyncapi.schemas import Schemas
 from chanx.asyncapi.sections import Action, Section, sections
 from chanx.asyncapi.served import Served, split
@@ -46,7 +46,9 @@ def document(
 
     Raises:
         ConfigurationError: there is no channel; a mistake of the channels' set-up; a wrong option.
+        TypeError: there is no such option.
     """
+    check(title, version, options)
     served = _served(app_or_channels)
     security = secured(options.get("security"), options.get("security_schemes"))
     servers = servers_of(options.get("servers"), security)

@@ -5,6 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Mapping
 from typing import Any, TypedDict
 
+from chanx.exceptions import ConfigurationError
+
 #: One server as its URL, or as the fields of an AsyncAPI 3.0 Server Object.
 Servers = Mapping[str, str | Mapping[str, Any]] | Iterable[str | Mapping[str, Any]]
 
@@ -38,3 +40,23 @@ class DocumentOptions(TypedDict, total=False):
     license: Mapping[str, Any] | None
     tags: Iterable[str | Mapping[str, Any]]
     external_docs: Mapping[str, Any] | None
+
+
+def check(title: Any, version: Any, options: Mapping[str, Any]) -> None:
+    """Refuse wrong keywords where they are written, not in the document.
+
+    Raises:
+        TypeError: there is no such keyword.
+        ConfigurationError: a text is none.
+    """
+    for name in options:
+        if name not in DocumentOptions.__annotations__:
+            known = ", ".join(DocumentOptions.__annotations__)
+            raise TypeError(f"there is no keyword {name!r}; beside title and version there are: {known}")
+    for name, value in (("title", title), ("version", version)):
+        if not isinstance(value, str) or not value:
+            raise ConfigurationError(f"{name}={value!r}; give a text")
+    for name in ("description", "id", "terms_of_service"):
+        value = options.get(name)
+        if value is not None and not isinstance(value, str):
+            raise ConfigurationError(f"{name}={value!r}; give a text, or leave it out")
