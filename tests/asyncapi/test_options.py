@@ -29,5 +29,5 @@ def test_a_text_that_is_none(make: Any, options: dict[str, Any], says: str) -> N
 
 @pytest.mark.parametrize("make", [document, routes])
 def test_an_unknown_keyword(make: Any) -> None:
-    with pytest.raises(TypeError, match="no keyword 'server'; .* there are: description, servers"):
+    with pytest.raises(TypeError, match=r"no keyword 'server'; .* there are: description, servers"):
         make(Channel("chat"), title="Chat", version="1", server="wss://example.com")
