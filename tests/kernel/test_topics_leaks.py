@@ -6,7 +6,6 @@ import logging
 from collections.abc import AsyncGenerator, Generator
 from typing import Annotated
 
-import anyio
 import pytest
 
 from chanx import Channel, Context, Depends, Reject
