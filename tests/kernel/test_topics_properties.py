@@ -100,11 +100,6 @@ class Machine(RuleBasedStateMachine):
 
     @precondition(somebody)
     @rule(which=WHICH, topic=TOPIC, waits=WAITS)
-    def subscribe_too(self, which: int, topic: str, waits: bool) -> None:
-        self.subscribe(which, topic, waits)
-
-    @precondition(somebody)
-    @rule(which=WHICH, topic=TOPIC, waits=WAITS)
     def unsubscribe(self, which: int, topic: str, waits: bool) -> None:
         visit = self.one(which)
         if self.topic_of(visit, topic) is not None:
@@ -127,6 +122,25 @@ class Machine(RuleBasedStateMachine):
         self.after(waits)
 
     @precondition(somebody)
+    @rule(
+        which=WHICH,
+        topic=TOPIC,
+        steps=st.lists(st.sampled_from(["subscribe", "unsubscribe", "say", "wait", "bye"]), min_size=2, max_size=5),
+        held=st.sampled_from([None, "enter", "leave", "work"]),
+        waits=WAITS,
+    )
+    def several(self, which: int, topic: str, steps: list[str], held: Any, waits: bool) -> None:
+        """Things that are sent at once, perhaps while hooks or handlers take their time."""
+        if held is not None:
+            self.hold(held)
+        for step in steps:
+            if step in ("subscribe", "unsubscribe"):
+                getattr(self, step)(which, topic, False)
+            else:
+                self.message(which, topic, step, False)
+        self.after(waits)
+
+    @precondition(somebody)
     @rule(which=WHICH, topic=TOPIC, group=st.sampled_from(["1", "2", "news", "all"]), others=st.booleans(), waits=WAITS)
     def shout(self, which: int, topic: str, group: str, others: bool, waits: bool) -> None:
         visit = self.one(which)
@@ -143,14 +157,22 @@ class Machine(RuleBasedStateMachine):
 
     # -- the server ---------------------------------------------------------------------------------
 
-    @rule(groups=st.sampled_from(GROUPS), waits=WAITS)
-    def broadcast(self, groups: list[str], waits: bool) -> None:
-        self.call(self.world.broadcast, groups)
+    @rule(groups=st.sampled_from(GROUPS), times=st.integers(1, 4), waits=WAITS)
+    def broadcast(self, groups: list[str], times: int, waits: bool) -> None:
+        for _ in range(times):
+            self.call(self.world.broadcast, groups)
         self.after(waits)
 
-    @rule(groups=st.sampled_from(GROUPS), waits=WAITS)
-    def broadcast_too(self, groups: list[str], waits: bool) -> None:
-        self.broadcast(groups, waits)
+    @rule(groups=st.sampled_from(GROUPS), times=st.integers(1, 4), waits=WAITS)
+    def broadcast_too(self, groups: list[str], times: int, waits: bool) -> None:
+        self.broadcast(groups, times, waits)
+
+    @precondition(somebody)
+    @rule(which=WHICH, topic=TOPIC, waits=WAITS)
+    def whisper(self, which: int, topic: str, waits: bool) -> None:
+        visit = self.one(which)
+        self.call(self.world.whisper, visit, self.topic_of(visit, topic))
+        self.after(waits)
 
     @rule(where=WHERE)
     def hold(self, where: Any) -> None:
@@ -185,7 +207,7 @@ def test_any_order(machine: type[Machine]) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=60,
+            max_examples=40,
             stateful_step_count=40,
             deadline=None,
             derandomize=True,

@@ -21,6 +21,7 @@ from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
 
 from chanx import Channel, Context, Limits, Path, Reject, _runtime
+from chanx.connection import Connection
 from tests.kernel.messages import Boom, Done, Said, Say, Wait
 from tests.kernel.wire import Wire, websocket_scope
 
@@ -106,7 +107,9 @@ class World(logging.Handler):
         logging.getLogger("chanx").addHandler(self)
         self.number = 0
         self.visits: list[Visit] = []
-        self.refused: set[str] = set()
+        self.refused: set[str] = {"news"}
+        self.ids: dict[tuple[int, str | None], str] = {}
+        self.joined: set[tuple[int, str | None]] = set()
         self.gates: dict[Where, anyio.Event] = {}
         self.inside = 0
         self.opened: dict[str, tuple[int, str | None]] = {}
@@ -164,14 +167,19 @@ class World(logging.Handler):
         return int(ctx.connection.scope["number"])
 
     async def entering(self, ctx: Context, *groups: str) -> None:
-        refuses = ctx.topic in self.refused
+        place, refuses = (self._visit(ctx), ctx.topic), ctx.topic in self.refused
+        self.must(place not in self.opened.values(), "began before the old one had ended")
         await ctx.join(*groups)
+        self.ids[place] = ctx.id
+        if not refuses:
+            self.joined.add(place)
         await self.held("enter")
+        self.joined.discard(place)
         if refuses:
             raise Reject(403, "refused")
         self.must(ctx.id not in self.ever, "on_connect ran twice")
         self.ever.add(ctx.id)
-        self.opened[ctx.id] = self._visit(ctx), ctx.topic
+        self.opened[ctx.id] = place
 
     async def leaving(self, ctx: Context) -> None:
         self.must(ctx.id in self.opened, "on_disconnect ran without on_connect, or twice")
@@ -220,16 +228,27 @@ class World(logging.Handler):
         number = self.tick()
         for visit in self.visits:
             for topic, seat in visit.seats.items():
-                if not TOPICS[topic] & set(groups) or (visit.number, topic) == but:
-                    continue
-                if seat.changes:
-                    seat.allowed.add(number)
-                elif seat.open:
-                    seat.required.add(number)
+                if TOPICS[topic] & set(groups) and (visit.number, topic) != but:
+                    self.reaches(visit, topic, seat, number)
         return number
+
+    def reaches(self, visit: Visit, topic: str | None, seat: Seat, number: int) -> None:
+        """A publication is for this seat, where it is one."""
+        joined = seat.changes == 1 and (visit.number, topic) in self.joined
+        if seat.open and (seat.changes == 0 or joined):
+            seat.required.add(number)
+        elif seat.changes:
+            seat.allowed.add(number)
 
     async def broadcast(self, groups: list[str]) -> None:
         await self.hub.broadcast(Said(text=str(self.published(groups))), groups=groups)
+
+    async def whisper(self, visit: Visit, topic: str | None) -> None:
+        """To the latest subscription alone, which may have ended."""
+        if (visit.number, topic) in self.ids:
+            number = self.tick()
+            self.reaches(visit, topic, visit.seats[topic], number)
+            await self.room.broadcast(Said(text=str(number)), connection=self.ids[visit.number, topic])
 
     def connect(self, routed: bool) -> Visit:
         """A client that comes; its wire is still to be run."""
@@ -337,6 +356,7 @@ class World(logging.Handler):
             await anyio.lowlevel.checkpoint()
         for visit in self.visits:
             self.check(visit, calm)
+        self.check_groups()
         if calm:
             self.check_server()
         assert self.problems == []
@@ -385,6 +405,13 @@ class World(logging.Handler):
             del asked[ref]
         count = sum(json.dumps(ref) in event.get("text", "") for event in visit.wire.sent)
         assert count == 1, f"{ref} was answered {count} times"
+
+    def check_groups(self) -> None:
+        """Whatever still runs for a connection that has ended, it is in no group any more."""
+        ended = {visit.number for visit in self.visits if not visit.live and visit.reads and None not in visit.seats}
+        for member in self.hub.layers()[0].members.everyone():
+            assert isinstance(member, Connection)
+            assert member.scope["number"] not in ended or not member.groups
 
     def check_server(self) -> None:
         """What the server thinks of it all."""
