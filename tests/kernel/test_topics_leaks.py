@@ -15,6 +15,7 @@ from tests.kernel.topical import sub, to, unsub
 from tests.kernel.wire import Wire, serve
 
 ROUNDS = 250
+FEW = 5
 
 
 @pytest.fixture(autouse=True)
@@ -103,7 +104,7 @@ CASES = ["the client unsubscribes", "the handler closes", "on_connect raises", "
 async def test_nothing_is_left_behind(case: str) -> None:
     held = Held()
     channel = everything_raises(case, held)
-    async with serve(channel) as wire:
+    async with serve(channel, patience=30) as wire:
         await wire.accepted()
         for number in range(20):  # what is made once is made now
             await round_trip(channel, wire, number)
@@ -114,9 +115,9 @@ async def test_nothing_is_left_behind(case: str) -> None:
         await idle()
         grown = chanx_objects()
         grown.subtract(before)
-        # one timer may look at a frame that happened to be written when the runtime looked at the connection
-        assert {kind: count for kind, count in grown.items() if count > 1} == {}
-        assert tasks() <= tasks_before + 1
+        # of what each round leaves there would be many; a timer or two of the connection's own may be under way
+        assert {kind: count for kind, count in grown.items() if count > FEW} == {}
+        assert tasks() <= tasks_before + FEW
         assert held.open == 0
         members = channel.layers()[0].members
         assert members.groups() == []
@@ -132,7 +133,7 @@ async def test_connections_that_end_with_their_topics_leave_nothing_behind() -> 
     channel = everything_raises("the client leaves", held)
 
     async def visit() -> None:
-        async with serve(channel) as wire:
+        async with serve(channel, patience=30) as wire:
             await wire.accepted()
             wire.say(*(sub(f"room:{number}") for number in range(5)), to("room:1", "say", "1", text="x"))
             wire.leave()
