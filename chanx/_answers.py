@@ -46,8 +46,15 @@ async def answer(connection: Connection, result: Any, ref: str) -> None:
         ConfigurationError: it returned something that is no message.
         ConnectionClosed: nothing more can be sent.
     """
-    for frame in _dispatch.answer(connection.plan, result, ref):
-        await connection.send_text(frame)
+    await _send(connection, _dispatch.answer(connection.plan, result, ref))
+
+
+async def _send(connection: Connection, frames: list[str]) -> None:
+    """Send the frames that answer one message."""
+    follow = len(frames)
+    for frame in frames:
+        follow -= 1
+        await connection.send_text(frame, follow > 0)
 
 
 async def failed(connection: Connection, handler: Handler, error: Exception, ref: str) -> None:
@@ -75,8 +82,7 @@ async def failed(connection: Connection, handler: Handler, error: Exception, ref
     if frames is None:
         frames = [_frames.error_frame(connection.plan, code, detail, None, ref)]
     with contextlib.suppress(ConnectionClosed):
-        for frame in frames:
-            await connection.send_text(frame)
+        await _send(connection, frames)
 
 
 async def recovered(connection: Connection, handler: Handler, error: Exception, ref: str) -> list[str] | None:

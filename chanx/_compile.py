@@ -134,7 +134,7 @@ class _Compiler(msgspec.Struct, eq=False):
                     )
                 if registration in unit.source.registrations:
                     own[cls] = registration
-            if registration in unit.source.registrations:
+            if unit.served or registration in unit.source.registrations:  # a topic's: those around it too
                 self.tell(unit, registration, signature)
         for registration in unit.source.registrations:
             if registration.kind == "on":

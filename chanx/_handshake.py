@@ -90,6 +90,8 @@ async def open_socket(connection: Connection) -> bool:
             await refuse(connection, failure)
             return False
         # a hook that closes, and then stumbles over that, wanted the client to see the close
+        if connection.left and isinstance(failure, ConnectionClosed):  # as a subscription ends before it is told so
+            return False
         if not (connection.closing and isinstance(failure, ConnectionClosed)):
             connection.report("the handshake", failure)
             await refuse(connection, Reject(500, "internal error"))
@@ -109,7 +111,7 @@ async def accept(connection: Connection) -> bool:
         await outbox.send({"type": "websocket.accept", "subprotocol": connection.subprotocol, "headers": []})
     except Exception as error:  # noqa: BLE001 - the client left during the handshake
         outbox.writing = HELD
-        connection.broke(error)
+        outbox.broke(error)  # a close that waits for the accept waits no more
         return False
     outbox.writing = HELD
     connection.opened()
@@ -128,8 +130,10 @@ async def refuse(connection: Connection, refusal: HTTPException) -> None:
     detail = str(refusal.detail)
     connection.depart(4000 + status, detail)
     close = {"type": "websocket.close", "code": 4000 + status, "reason": short_reason(detail)}
+    # what a subscription is told waits for room in the outbox of its socket, where each frame has its own time
+    patience = connection.service.limits.send_timeout if connection.topic is None else None
     try:
-        with anyio.fail_after(connection.service.limits.send_timeout):
+        with anyio.fail_after(patience):
             await _answer(connection, refusal, status, close)
     except Exception as error:  # noqa: BLE001 - the client is gone; servers tell it in many ways
         connection.broke(error)

@@ -10,7 +10,6 @@ room that one before it waits for.
 from __future__ import annotations
 
 from collections import deque
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
 import anyio
@@ -65,8 +64,12 @@ class Outbox(Queue):
             self.writing = None
         self.start()
 
-    async def put(self, text: str) -> None:
+    async def put(self, text: str, more: bool = False) -> None:  # noqa: ARG002 - for subscriptions
         """Send a frame, or queue it when others wait; returns once it is written or queued.
+
+        Args:
+            text: the frame.
+            more: others with the same `ref` follow it, so it is not the final answer.
 
         Raises:
             ConnectionClosed: nothing more can be sent.
@@ -84,26 +87,23 @@ class Outbox(Queue):
             self.writing = None
             self.start()
             return
-        await self.enqueue(text)
-
-    async def enqueue(self, text: str, goes_on: Callable[[], bool] = lambda: True) -> None:
-        """Queue a frame, when there is room; `goes_on` is asked whether it may still go out if it had to wait.
-
-        Raises:
-            ConnectionClosed: nothing more can be sent, or it may not.
-            TimeoutError: there was no room for `send_timeout`.
-        """
-        if self.closed:
-            raise ConnectionClosed
         size = size_of(text)
-        if self.claims or self.full(size):
-            await self._room_for(size)
-            if not goes_on():
-                raise ConnectionClosed
+        if self.crowded(size):
+            await self.room_for(size)
         self.add(text, size)
         self.start()
 
-    async def _room_for(self, size: int) -> None:
+    def crowded(self, size: int) -> bool:
+        """Must an answer of so many bytes wait for room?"""
+        return self.claims > 0 or self.full(size)
+
+    async def room_for(self, size: int) -> None:
+        """Wait until there is room for so many bytes, and it is the caller's turn; he takes it at once.
+
+        Raises:
+            ConnectionClosed: nothing more can be sent.
+            TimeoutError: there was no room for `send_timeout`.
+        """
         if self._turns is None:
             self._turns = deque()
         turns, turn = self._turns, anyio.Event()
@@ -201,7 +201,7 @@ class Outbox(Queue):
     async def _write(self) -> None:
         """Write what was handed over, and then what waits."""
         try:
-            if self.writing:
+            if self.writing and self._mine:  # not abandoned before it began
                 await self.send({"type": "websocket.send", "text": self.writing})
             while self.waiting:
                 await self._write_next()

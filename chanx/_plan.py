@@ -116,7 +116,8 @@ class Operation(msgspec.Struct, frozen=True, eq=False):
         prefix: stands before the tags of `inputs` and `chunks` on the wire.
         inputs: classes of what it is called with; none for an error function.
         chunks: classes of what the client streams to it.
-        returns: classes of its return type: each is an answer.
+        returns: classes of its return type: each is an answer, or one of several.
+        alone: those of them that it returns as the only answer.
         outputs: classes of `output=`: what it sends otherwise.
         silent: it may return nothing.
         several: it may return a list.
@@ -131,6 +132,7 @@ class Operation(msgspec.Struct, frozen=True, eq=False):
     inputs: tuple[Any, ...]
     chunks: tuple[Any, ...]
     returns: tuple[Any, ...]
+    alone: tuple[Any, ...]
     outputs: tuple[Any, ...]
     silent: bool
     several: bool

@@ -122,6 +122,14 @@ class Queue:
             self._size = self._pushed = self._pushed_size = 0
         return count
 
+    def seal(self, prefix: str) -> None:
+        """Pushes that wait with such a key keep their place; a later one with the same key gets a place of its own."""
+        if self._keyed:
+            for index, item in enumerate(self.waiting):
+                if isinstance(item, Keyed) and (item.latest.key or "").startswith(prefix):
+                    del self._keyed[item.latest.event, item.latest.key or ""]
+                    self.waiting[index] = item.latest
+
     def _append(self, item: Publication | Keyed, publication: Publication) -> None:
         if self.waiting is _NOTHING:
             self.waiting = deque()

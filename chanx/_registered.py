@@ -80,6 +80,8 @@ def operation(registration: Registration, signature: Signature, prefix: str, tag
     told: Any = None if signature.returns is MISSING else signature.returns
     doc = inspect.getdoc(registration.function) or ""
     chunks = streamed(registration, signature)
+    parts = _signature.members(told)
+    many = [one for one in parts if (get_origin(one) or one) in _MANY]
     streams, order = signature.mode == "asyncgen", registration.order
     return Operation(
         kind=kind,
@@ -89,9 +91,10 @@ def operation(registration: Registration, signature: Signature, prefix: str, tag
         inputs=() if kind == "on_error" else tuple(message_types(registration, signature)),
         chunks=tuple(chunks),
         returns=tuple(dict.fromkeys(returned(told))),
+        alone=tuple(dict.fromkeys(cls for one in parts if one not in many for cls in returned(one))),
         outputs=tuple(dict.fromkeys(cls for one in registration.output for cls in returned(one))),
         silent=not streams and _signature.optional(told),
-        several=any((get_origin(one) or one) in _MANY for one in _signature.members(told)) and not streams,
+        several=bool(many) and not streams,
         streams=streams,
         cancellable=streams or bool(chunks) or registration.cancel_on_leave or (order is not None and order.latest),
         summary=registration.summary if registration.summary is not None else doc.partition("\n")[0],

@@ -109,7 +109,7 @@ class Run:
         try:
             async for item in items:
                 frame = _dispatch.encode(plan, item)
-                await connection.send_text(_frames.with_ref(frame, ref) if ref else frame)
+                await connection.send_text(_frames.with_ref(frame, ref) if ref else frame, more=True)
                 count += 1
                 if not count % _FAIR:
                     await anyio.lowlevel.checkpoint()

@@ -128,7 +128,7 @@ class Connection(Suspended):
                             await settle(self)
                         cut = cut or scope.cancelled_caught
                     if cut:
-                        self._was_cut()
+                        self.was_cut()
             except BaseException as error:  # noqa: BLE001 - raised again below, when the hooks have run
                 ended_by = error
             if self.state is not State.LEAVING:
@@ -171,9 +171,13 @@ class Connection(Suspended):
         """Wait no longer than a moment: what still runs is cancelled then, and the hooks have their time."""
         self._end_by(min(self.ends_at, self.home.time() + moment))
 
-    def _was_cut(self) -> None:
-        self.cut = self.cut or self.handling or bool(self.outbox.waiting) or self.outbox.busy is not None
-        if self.handling:
+    def was_cut(self) -> None:
+        """Its time is over: count and tell which handlers of its own are cancelled, once."""
+        before, self.cut = (
+            self.cut,
+            self.cut or self.handling or bool(self.outbox.waiting) or self.outbox.busy is not None,
+        )
+        if not before and (self.running is not None or self._beside):
             self.service.counters.cancelled += 1
             logger.warning("connection %s: a handler ran on after the end and was cancelled", self.id)
 
@@ -266,15 +270,15 @@ class Connection(Suspended):
 
     # -- sending and closing ------------------------------------------------------------------------
 
-    async def send_text(self, text: str) -> None:
-        """Send a frame, or wait for room in the outbox.
+    async def send_text(self, text: str, more: bool = False) -> None:
+        """Send a frame, or wait for room in the outbox; see `Outbox.put`.
 
         Raises:
             ConnectionClosed: nothing more can be sent, or there was no room in time.
         """
         self.watch()
         try:
-            await self.outbox.put(text)
+            await self.outbox.put(text, more)
         except TimeoutError:
             self.overloaded("its outbox had no room for an answer")
             raise ConnectionClosed(1013, "too slow") from None
@@ -345,7 +349,7 @@ class Connection(Suspended):
         if self.state is State.OPEN and not isinstance(error, OSError):
             logger.info("connection %s broke: %r", self.id, error)
         self._linger()  # also without a handler: the server may never say that the client has left
-        self.gone({"code": 1006})
+        self.gone({"type": "websocket.disconnect", "code": 1006})
 
     def depart(self, code: int, reason: str = "") -> None:
         """Leave all groups at once, in whatever state the connection is."""

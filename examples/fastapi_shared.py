@@ -3,7 +3,8 @@
 `current_user` is an ordinary FastAPI dependency: its `Query` marker and its `HTTPException` are
 FastAPI's own. The route uses it through `fastapi.Depends`, the channel through `chanx.Depends`: a wrong
 token is a 401 in both. Placing an order emits an event to the group of its owner; each of the owner's
-connections handles it, and what the handler returns goes to that client.
+connections handles it, and what the handler returns goes to that client. FastAPI documents the routes at
+`/docs`; the sockets are documented beside them at `/asyncapi.json`.
 
 Run it with `uvicorn examples.fastapi_shared:app`, connect to `ws://127.0.0.1:8000/feed?token=ada-token`
 and place an order: `curl -X POST -H 'content-type: application/json' -d '{"item": "tea"}'
@@ -19,6 +20,7 @@ from pydantic import BaseModel
 from starlette.routing import WebSocketRoute
 
 from chanx import Channel, Context, Depends
+from chanx.asyncapi import routes
 
 TOKENS = {"ada-token": "ada", "bob-token": "bob"}
 
@@ -47,7 +49,7 @@ class Notice(BaseModel):
     text: str
 
 
-feed = Channel("feed")
+feed = Channel("feed", title="News of your orders")
 
 
 @feed.on_connect
@@ -77,6 +79,7 @@ class Order(BaseModel):
 
 app = FastAPI(title="Orders", lifespan=feed.lifespan)
 app.router.routes.append(WebSocketRoute("/feed", feed))
+app.router.routes.extend(routes(app, title=app.title, version=app.version))
 
 numbers = count(1)
 

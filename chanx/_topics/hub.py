@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from chanx import _answers, _control, _frames
+from chanx import _answers, _control, _dispatch, _frames
 from chanx._ahead import Received
 from chanx._dispatch import BadFrame, Control
 from chanx._states import Beside, State
@@ -67,6 +67,10 @@ class Hub(Connection):
     def gone(self, event: Received) -> None:
         super().gone(event)
         self.topics.lost(event)
+
+    def was_cut(self) -> None:
+        super().was_cut()
+        self.topics.were_cut()
 
     def close(self, code: int, reason: str, *, now: bool = False) -> int:
         dropped = super().close(code, reason, now=now)
@@ -122,13 +126,24 @@ class Topics:
         if action == "subscribe":
             await self._subscribe(topic, ref, one)
         elif one is None:
-            await self._unknown(topic, ref)
+            if action is not None or not self._too_late(topic, event["text"]):
+                await self._unknown(topic, ref)
         elif action == "unsubscribe":
             await self._unsubscribe(one, ref)
         else:
             waits = await _control.sift(one, event)
-            if waits is not None and not one.queue_frames().feed(event, *waits):  # it has ended meanwhile
+            if waits is None or one.queue_frames().feed(event, *waits):
+                return
+            if waits[1] is None:  # it has ended meanwhile
                 await self._unknown(topic, ref)
+
+    def _too_late(self, topic: str, text: str) -> bool:
+        """Does a frame for a topic that is not subscribed speak of another one? That has its answer, or never came."""
+        found = self._hub.service.topic(topic)
+        control = None if found is None else _dispatch.glance(found[0].plan, text)[0]
+        if control is None or control.action != "answer":
+            return control is not None
+        return self._hub.asks is not None and self._hub.asks.asked(control.ref)
 
     async def _unknown(self, topic: str, ref: str) -> None:
         """A frame is for a topic that is not subscribed; it may have ended while the frame was on its way."""
@@ -187,7 +202,7 @@ class Topics:
             if not one.left:
                 await one.run()
         finally:
-            if self._live.get(one.name) is one:  # nobody has ended it: a hook's own tasks have failed
+            if self.has(one):  # nobody has ended it: its refusal could not be told
                 one.tell_ended(1011, "internal error")
             one.done.set()
             one.queue_frames().stop()
@@ -198,9 +213,13 @@ class Topics:
                 self._finished.set()
                 self._finished = None
 
+    def has(self, one: Subscription) -> bool:
+        """Are frames for this one?"""
+        return self._live.get(one.name) is one
+
     def forget(self, one: Subscription) -> None:
         """Frames are no longer for this one."""
-        if self._live.get(one.name) is one:
+        if self.has(one):
             del self._live[one.name]
 
     def lost(self, event: Received) -> None:
@@ -220,6 +239,12 @@ class Topics:
         for one in self._jobs:
             one.stuck_reading()
             one.queue_frames().wake()
+
+    def were_cut(self) -> None:
+        """The connection's time is over, and so is theirs."""
+        for one in self._jobs:
+            if one.handling:
+                one.was_cut()
 
     def stop(self) -> None:
         """Cancel what still runs."""

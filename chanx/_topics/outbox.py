@@ -1,16 +1,17 @@
 """What goes out for one subscription: through the outbox of the connection that it is a part of.
 
-Rules: until `subscribed` has been sent, what there is to say waits here, as before the accept of a socket. From then
-on all of it goes straight to the connection's outbox, so that the bounds and the policy are those of the
-connection, for all topics together. After the subscription's end nothing of it goes out any more.
+Rules: until `subscribed` has been sent, what there is to say waits here, as before the accept of a socket, but not the
+answer to a message that the client has cancelled. From then on all of it goes straight to the connection's outbox,
+so that the bounds and the policy are those of the connection, for all topics together. After the subscription's end
+nothing of it goes out any more.
 """
 
 from __future__ import annotations
 
 import json
-from collections.abc import Callable
 from typing import TYPE_CHECKING, Any
 
+import anyio
 import msgspec
 
 from chanx._outbox import HELD, SHUT, Outbox
@@ -34,15 +35,21 @@ class TopicOutbox(Outbox):
         envelope: what stands in each of its frames, in place of the closing brace.
     """
 
-    __slots__ = ("_directly", "_envelope", "_extra", "_status", "_subscription")
+    __slots__ = ("_direct", "_envelope", "_extra", "_roomless", "_status", "_subscription")
 
     def __init__(self, subscription: Subscription, envelope: str) -> None:
         super().__init__(self._carry, subscription)
         self._subscription = subscription
         self._envelope = envelope
         self._extra = size_of(envelope) - 1
-        self._directly = ""
+        self._direct = ""  # the final answer, or push, that is written at this moment
+        self._roomless: dict[anyio.CancelScope, str] = {}  # what waits for room
         self._status = 0
+
+    @property
+    def _known(self) -> bool:
+        """The client knows that it is subscribed, or that it is not."""
+        return self.writing is THROUGH or not self._subscription.hub.topics.has(self._subscription)
 
     @property
     def busy(self) -> str | None:
@@ -54,25 +61,58 @@ class TopicOutbox(Outbox):
         if self.writing is HELD:
             self.writing = SHUT if self.closed else THROUGH
 
-    async def put(self, text: str) -> None:
-        if self.closed or self.writing is not THROUGH:
-            await super().put(text)
-        else:
-            await self._forward(text, lambda: not self.closed)
+    async def put(self, text: str, more: bool = False) -> None:
+        if not self._known and self._ref(text):
+            # the reader's answer to a frame that acts at once: it speaks of a message, and the reader waits for no hook
+            await self._forward(text, more)
+            return
+        if not self.closed and self.writing is not THROUGH:
+            size = size_of(text)
+            if self.crowded(size):
+                await self.room_for(size)
+            if self.writing is not THROUGH:  # else all that was before it has gone out meanwhile
+                self.add(text, size)
+                return
+        if self.closed:
+            raise ConnectionClosed
+        await self._forward(text, more)
 
-    async def _forward(self, text: str, goes_on: Callable[[], bool]) -> None:
-        """Send a frame with the envelope, or queue it if it may go out when there is room."""
+    async def _forward(self, text: str, more: bool = False) -> None:
+        """Send a frame with the envelope, or queue it, when there is room."""
         hub = self._subscription.hub
         framed = text[:-1] + self._envelope
         hub.watch()
         if hub.outbox.writing is not None:
-            await hub.outbox.enqueue(framed, goes_on)
+            await self._queue(text, framed)
             return
-        self._directly = text
+        self._direct = "" if more else text
         try:
             await hub.outbox.put(framed)
         finally:
-            self._directly = ""
+            self._direct = ""
+
+    async def _queue(self, text: str, framed: str) -> None:
+        out = self._subscription.hub.outbox
+        size = size_of(framed)
+        if out.closed:
+            raise ConnectionClosed
+        if out.crowded(size):
+            with anyio.CancelScope() as scope:
+                self._roomless[scope] = text
+                try:
+                    await out.room_for(size)
+                finally:
+                    del self._roomless[scope]
+            if scope.cancel_called:
+                raise ConnectionClosed
+        out.add(framed, size)
+        out.start()
+
+    def _end(self) -> None:
+        """What waits for room does not go out any more, and pushes of another subscription do not overtake its end."""
+        for scope in self._roomless:
+            scope.cancel()
+        self._subscription.hub.outbox.seal(self._envelope)
 
     def push(self, publication: Publication) -> bool:
         if self.writing is not THROUGH:
@@ -95,10 +135,17 @@ class TopicOutbox(Outbox):
             )
         return framed
 
-    def writes(self, ref: str, *, streams: bool) -> bool:
+    def answers(self, ref: str) -> bool:
         """Is the final answer to a message being written at this moment?"""
-        text = self._directly
-        return text.endswith(f'"ref":{ref}}}') and not (streams and '"complete"' not in text)
+        return self._direct.endswith(f'"ref":{ref}}}')
+
+    def refs(self) -> list[str]:
+        """Of the answers that wait for room."""
+        return [ref for ref in map(self._ref, self._roomless.values()) if ref]
+
+    def _ref(self, text: str) -> str:
+        ref = self._subscription.plan.peek(text).ref
+        return "" if ref is msgspec.UNSET else bytes(ref).decode()
 
     def close(self, code: int, reason: str, *, now: bool = False) -> int:
         if self.closed or self.writing is not THROUGH:
@@ -106,6 +153,7 @@ class TopicOutbox(Outbox):
         self.closed = True
         self.writing = SHUT
         self._subscription.tell_ended(code, reason)
+        self._end()
         return 0
 
     def shut(self) -> None:
@@ -113,6 +161,7 @@ class TopicOutbox(Outbox):
         self.clear()
         self.writing = SHUT
         self._wake()
+        self._end()
 
     async def _carry(self, event: dict[str, Any]) -> None:
         """What a server does with the events of a socket.
@@ -142,4 +191,4 @@ class TopicOutbox(Outbox):
             self._subscription.tell_ended(item["code"], item["reason"])
         else:
             text = item if isinstance(item, str) else item.body
-            await self._forward(text, lambda: not self._subscription.left)
+            await self._forward(text)

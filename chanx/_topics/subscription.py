@@ -34,10 +34,11 @@ if TYPE_CHECKING:
 class TopicFrames(ReadAhead):
     """The frames of one subscription that wait; the hub's reader puts them in."""
 
-    __slots__ = ("_hub",)
+    __slots__ = ("_hub", "_subscription")
 
     def __init__(self, subscription: Subscription) -> None:
         hub = self._hub = subscription.hub
+        self._subscription = subscription
         super().__init__(
             _nothing,
             hub.home,
@@ -55,9 +56,9 @@ class TopicFrames(ReadAhead):
         self._hub.queue_frames().start()
 
     def stop(self) -> None:
-        """Nothing more is handled: what waits makes room for others."""
+        """Nothing more is handled: what waits makes room for others, once its senders are told."""
         super().stop()
-        while self._queue:
+        while self._queue and not self._hub.topics.has(self._subscription):
             self._pop(0)
 
     def feed(self, event: Received, ref: str, control: Control | None) -> bool:
@@ -145,6 +146,13 @@ class Subscription(Connection):
         if not self.left:
             self.queue_frames().end(event)
             self.gone(event)
+            self.topic_outbox.shut()  # also where it was closed before it was told that it is subscribed
+
+    def depart(self, code: int, reason: str = "") -> None:
+        super().depart(code, reason)
+        if code == 1006 and self.hub.topics.has(self):  # nobody has ended it: a hook's own tasks have failed
+            self.topic_outbox.shut()
+            self.tell_ended(1011, "internal error")
 
     # -- what the client is told ----------------------------------------------------------------------
 
@@ -155,26 +163,27 @@ class Subscription(Connection):
 
     async def tell_refused(self, status: int, detail: str) -> None:
         """Answer them with a refusal, and with another one what the client has sent in good hope."""
+        if self.left:  # it has its answers
+            return
         self.hub.topics.forget(self)
         asked, self.refs = self.refs, []
         for ref in asked:
             await self.hub.send_text(_frames.topic_error(self.plan, frames.reason_of(status), detail, self.name, ref))
+        detail = "the subscription was refused"
         for ref in self.queue_frames().refs():
-            await self.hub.send_text(
-                _frames.topic_error(self.plan, "not_subscribed", "the subscription was refused", self.name, ref)
-            )
+            await self.hub.send_text(_frames.topic_error(self.plan, "not_subscribed", detail, self.name, ref))
 
     def tell_unanswered(self) -> None:
         """Answer what the client still waits for, and will not get any more."""
         out = self.hub.outbox
         if out.closed:
             return
-        runs = {} if self.runs is None else self.runs.refs
+        runs = () if self.runs is None else self.runs.refs
         detail = "the subscription ended before this was answered"
         asked, self.refs = self.refs, []
-        for ref in (*asked, *dict.fromkeys((self.ref, *runs, *self.queue_frames().refs()))):
-            streams = ref in runs and runs[ref].handler.streams
-            if ref and not self.topic_outbox.writes(ref, streams=streams):
+        refs = dict.fromkeys((self.ref, *runs, *self.topic_outbox.refs(), *self.queue_frames().refs()))
+        for ref in (*asked, *(one for one in refs if not self.topic_outbox.answers(one))):
+            if ref:
                 text = _frames.topic_error(self.plan, "not_subscribed", detail, self.name, ref)
                 out.add(text, size_of(text))
         out.start()

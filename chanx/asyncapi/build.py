@@ -8,10 +8,10 @@ from typing import Any, Unpack, cast
 import msgspec
 
 from chanx.asyncapi import handshake
-from chanx.asyncapi.draft7 import Schema, references, rename, settle
+from chanx.asyncapi.draft7 import Schema, fitting, references, rename, settle
 from chanx.asyncapi.frames import REF, Frame, ref_definition
 from chanx.asyncapi.naming import choose, legal, names, reachable, slug
-from chanx.asyncapi.options import DocumentOptions
+from chanx.asyncapi.options import DocumentOptions, check
 from chanx.asyncapi.schemas import Schemas
 from chanx.asyncapi.sections import Action, Section, sections
 from chanx.asyncapi.served import Served, split
@@ -46,7 +46,9 @@ def document(
 
     Raises:
         ConfigurationError: there is no channel; a mistake of the channels' set-up; a wrong option.
+        TypeError: there is no such option.
     """
+    check(title, version, options)
     served = _served(app_or_channels)
     security = secured(options.get("security"), options.get("security_schemes"))
     servers = servers_of(options.get("servers"), security)
@@ -91,8 +93,9 @@ class _Builder:
         # where a message is a part of others too, it has another schema there: without the envelope
         whole = {(frame.base_of(self.schemas), framed.module) for frame, framed in made.items()}
         for key, definition in definitions.items():
-            if (definition.base, definition.module) in whole:
-                definitions[key] = msgspec.structs.replace(definition, marks=("Nested",))
+            marks = ("Nested",) if (definition.base, definition.module) in whole else ()
+            schema = fitting(definition.schema, self.schemas.resolve)
+            definitions[key] = msgspec.structs.replace(definition, schema=schema, marks=marks)
         for frame, one in self.ids.items():
             schema = settle(made[frame].schema, self.schemas.resolve)
             definitions[one] = msgspec.structs.replace(made[frame], schema=schema)
@@ -257,7 +260,7 @@ def _description(action: Action) -> str:
         parts.append("The client streams to it: the first message, then others with its `ref`, then `complete`.")
     if told is not None and told.streams and action.action == "receive":
         parts.append("The answer is a stream: messages with the `ref` of the request, then `complete`.")
-    elif "complete" in action.final:
+    elif told is not None and told.several and action.final:
         parts.append("The answer may be several messages with the `ref` of the request, then `complete`.")
     return "\n\n".join(filter(None, parts))
 

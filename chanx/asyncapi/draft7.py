@@ -19,6 +19,8 @@ _ONE = ("items", "additionalItems", "additionalProperties", "not", "if", "then",
 _SEVERAL = ("allOf", "anyOf", "oneOf", "prefixItems", "items")
 _NAMED = ("properties", "patternProperties", "definitions", "$defs", "dependentSchemas")
 
+_SCHEMAS = {*_ONE, *_SEVERAL, *_NAMED, "default", "examples"}
+
 _TYPES: dict[str, tuple[type, ...]] = {
     "null": (type(None),),
     "boolean": (bool,),
@@ -106,10 +108,14 @@ def draft7(schema: Any) -> Any:
 
 
 def settle(schema: Any, resolve: Callable[[str], Schema]) -> Any:
-    """A draft-07 schema whose defaults and examples are JSON, in an order of their own, and fit the schema."""
+    """A draft-07 schema whose defaults and examples are JSON, in an order of their own, and fit the schema.
+
+    The examples of the schema itself may lack what the envelope adds: `fitting` is for these.
+    """
     if not is_object(schema):
         return schema
-    made = mapped(schema, lambda one: settle(one, resolve))
+    made = mapped(schema, lambda one: fitting(settle(one, resolve), resolve))
+    made = {key: value if key in _SCHEMAS else plain(value) for key, value in made.items()}
     if "default" in made:
         made["default"] = ordered(plain(made["default"]), made, resolve)
         if not fits(made["default"], made, resolve):
@@ -119,6 +125,15 @@ def settle(schema: Any, resolve: Callable[[str], Schema]) -> Any:
         listed: list[Any] = list(given.values()) if is_object(given) else given if is_list(given) else [given]
         made["examples"] = [ordered(plain(one), made, resolve) for one in listed]
     return made
+
+
+def fitting(schema: Any, resolve: Callable[[str], Schema]) -> Any:
+    """A schema without the examples that do not fit it."""
+    if not is_object(schema) or "examples" not in schema:
+        return schema
+    kept = [one for one in schema["examples"] if fits(one, schema, resolve)]
+    made = {key: value for key, value in schema.items() if key != "examples"}
+    return {**made, "examples": kept} if kept else made
 
 
 def plain(value: Any) -> Any:

@@ -154,10 +154,8 @@ class Frame(msgspec.Struct, frozen=True):
         needed = [self.discriminator, *(one for one in own.get("required", ()) if one != self.discriminator)]
         if self.topic is not None:
             fields["topic"] = self.topic.schema
-            needed.append("topic")
-            if self.mode == "serialization":
-                fields["version"] = {"type": "integer", "const": 1}
-                needed.append("version")
+            fields["version"] = {"type": "integer", "const": 1}
+            needed += ["topic", "version"] if self.mode == "serialization" else ["topic"]
         if self.ref != "never":
             fields["ref"] = {"$ref": REF}
             needed += ["ref"] if self.ref == "must" else []

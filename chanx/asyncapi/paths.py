@@ -6,6 +6,8 @@ import re
 from collections.abc import Callable, Iterable
 from typing import NamedTuple
 
+from starlette.convertors import CONVERTOR_TYPES
+
 
 class Param(NamedTuple):
     """A parameter of a path: its name, and the name of its convertor where it has one."""
@@ -95,3 +97,16 @@ def sample(parts: Parts) -> str | None:
     """A path that only a route as broad as this one matches; None where a convertor is not Starlette's own."""
     texts = [part if isinstance(part, str) else _SAMPLES.get(part.convertor or "") for part in parts]
     return None if None in texts else "".join(text or "" for text in texts)
+
+
+def matcher(parts: Parts, *, below: bool = False) -> re.Pattern[str]:
+    """What a route with this path matches: the whole of it, or also all below it."""
+    texts = [re.escape(part) if isinstance(part, str) else _values(part.convertor) for part in parts]
+    return re.compile("".join(texts) + ("" if below else r"\Z"), re.DOTALL)
+
+
+def _values(convertor: str | None) -> str:
+    if convertor == "slug":  # Django's
+        return "[-a-zA-Z0-9_]+"
+    known = CONVERTOR_TYPES.get(convertor or "str")
+    return "[^/]+" if known is None else f"(?:{known.regex})"

@@ -6,10 +6,11 @@ not by their names; msgspec's are made one class at a time.
 
 from __future__ import annotations
 
+import logging
 import re
 from collections.abc import Hashable, Iterable, Iterator, Mapping
 from enum import Enum
-from typing import Any, Literal
+from typing import Any, Literal, cast
 
 import msgspec
 from pydantic import BaseModel, TypeAdapter
@@ -17,8 +18,11 @@ from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
 from chanx.asyncapi.draft7 import Schema, draft7, plain, rename, settle
 from chanx.asyncapi.naming import Definition, legal
+from chanx.types import place
 
 Mode = Literal["validation", "serialization"]
+
+logger = logging.getLogger("chanx")
 
 _DEFS = "#/$defs/"
 
@@ -96,9 +100,14 @@ class Schemas:
         return Definition(root, legal(getattr(cls, "__name__", "Message")), getattr(cls, "__module__", ""), mode)
 
     def _pydantic(self, adapters: list[tuple[Hashable, Mode, TypeAdapter[Any]]]) -> None:
-        generator = _Generator()
-        inputs: Any = [(index, mode, adapter.core_schema) for index, (_, mode, adapter) in enumerate(adapters)]
-        found, definitions = generator.generate_definitions(inputs)
+        try:
+            generator, found, definitions = _generated(adapters)
+        except Exception:
+            good = [one for one in adapters if self._works(*one)]
+            if len(good) == len(adapters):
+                raise
+            self._pydantic(good)
+            return
 
         def mine(schema: Schema) -> Schema:
             made: Schema = rename(draft7(schema), lambda target: f"pydantic:{target.removeprefix(_DEFS)}")
@@ -110,10 +119,29 @@ class Schemas:
         for index, (key, mode, _) in enumerate(adapters):
             self.roots[key] = mine(found[index, mode])
 
+    def _works(self, key: Hashable, mode: Mode, adapter: TypeAdapter[Any]) -> bool:
+        """Whether there is a schema; if not, anything is valid."""
+        try:
+            _generated([(key, mode, adapter)])
+        except Exception as error:  # noqa: BLE001 - see above
+            self._unknown(key, error)
+            return False
+        return True
+
+    def _unknown(self, key: Hashable, error: Exception) -> None:
+        cls: Any = cast("Any", key)[0] if isinstance(key, tuple) else getattr(key, "annotation", key)
+        where = place(cls) if isinstance(cls, type) else cls
+        logger.warning("the document cannot say what is in %s: no JSON schema can be made of it: %s", where, error)
+        self.roots[key] = {"title": _told(cls), "type": "object"} if isinstance(key, tuple) else {}
+
     def _msgspec(self, cls: Any, mode: Mode) -> None:
-        (root,), found = msgspec.json.schema_components(
-            [cls], schema_hook=lambda _: {}, ref_template=f"{_DEFS}{{name}}"
-        )
+        try:
+            (root,), found = msgspec.json.schema_components(
+                [cls], schema_hook=lambda _: {}, ref_template=f"{_DEFS}{{name}}"
+            )
+        except Exception as error:  # noqa: BLE001 - a default that it cannot write, for one
+            self._unknown((cls, mode), error)
+            return
         nested: dict[str, Any] = {}
         enums: list[type[Enum]] = []
         for one in _classes(msgspec.inspect.type_info(cls)):  # where two have one name, msgspec takes the long one
@@ -132,6 +160,16 @@ class Schemas:
             module, base = getattr(whose, "__module__", ""), legal(name if whose is None else _told(whose))
             self.definitions[f"{space}{name}"] = Definition(mine(schema), base, module, mode)
         self.roots[cls, mode] = mine(root)
+
+
+def _generated(
+    adapters: Iterable[tuple[Hashable, Mode, TypeAdapter[Any]]],
+) -> tuple[_Generator, Any, dict[str, Schema]]:
+    """One run of pydantic's generator."""
+    generator = _Generator()
+    inputs: Any = [(index, mode, adapter.core_schema) for index, (_, mode, adapter) in enumerate(adapters)]
+    found, definitions = generator.generate_definitions(inputs)
+    return generator, found, cast("dict[str, Schema]", definitions)
 
 
 def _is_model(cls: Any) -> bool:

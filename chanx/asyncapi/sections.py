@@ -142,16 +142,20 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
             return Action(told.name, "send", sent, told=told) if sent else None
         inputs = tuple(self.frame(cls, "validation", ref, told.prefix) for cls in told.inputs)
         chunks = tuple(self.frame(cls, "validation", "must", told.prefix) for cls in told.chunks)
-        final: list[str] = []
-        if self.plan.envelope:
-            many = told.streams or told.several
-            if not told.streams:
-                listed = told.several and not told.silent
-                final += [] if listed else [tag for cls in told.returns for tag in self.tags(cls)]
-            final += (["ack"] if told.silent else []) + (["complete"] if many else []) + ["error"]
-            if many and sent:
-                sent = (*sent, self.control("complete"))
-        return Action(told.name, "receive", inputs, sent, chunks, tuple(dict.fromkeys(final)), told.prefix, told)
+        if self.plan.envelope and sent and (told.streams or told.several):
+            sent = (*sent, self.control("complete"))
+        return Action(told.name, "receive", inputs, sent, chunks, self.final(told), told.prefix, told)
+
+    def final(self, told: Operation) -> tuple[str, ...]:
+        """The tags of what may answer a `ref` of a function's messages, the answers to its errors among them."""
+        if not self.plan.envelope:
+            return ()
+        found: list[str] = []
+        for one in (told, *(one for one in self.plan.operations if one.kind == "on_error")):
+            if one is told or one.returns:  # else it says nothing
+                found += [tag for cls in one.alone for tag in self.tags(cls)]
+                found += (["ack"] if one.silent else []) + (["complete"] if one.streams or one.several else [])
+        return tuple(dict.fromkeys((*found, "error")))
 
     def extra(self, service: Service) -> Iterable[Frame]:
         """The frames of the envelope that may come."""
@@ -159,10 +163,10 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
         yield self.control("error")
         if not self.plan.envelope:
             return
-        if any(one.silent for one in handlers):
-            yield self.control("ack")
-        if any(one.streams or one.several for one in handlers):
-            yield self.control("complete")
+        final = {tag for one in handlers for tag in self.final(one)}
+        for action in ("ack", "complete"):
+            if action in final:
+                yield self.control(action)
         if any(one.chunks for one in handlers):
             yield self.control("complete", "validation")
         if any(one.cancellable for one in handlers):

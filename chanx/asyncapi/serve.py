@@ -14,7 +14,7 @@ from starlette.responses import PlainTextResponse, Response
 from starlette.routing import Route
 
 from chanx.asyncapi.build import Documented, document
-from chanx.asyncapi.options import DocumentOptions
+from chanx.asyncapi.options import DocumentOptions, check
 from chanx.asyncapi.text import to_json, to_yaml
 from chanx.exceptions import ConfigurationError
 
@@ -29,7 +29,7 @@ def routes(
     path: str = "/asyncapi",
     **options: Unpack[DocumentOptions],
 ) -> list[Route]:
-    """Routes that serve the AsyncAPI document of an application: as JSON, and as YAML where PyYAML is installed.
+    """Routes that serve the AsyncAPI document of an application: as JSON, and as YAML, which needs PyYAML.
 
     For Starlette and FastAPI: `app.router.routes.extend(routes(app, title="Chat", version="1"))`. The document is made
     at the first request, so the application may get its other routes later; from then on it is kept, and the channels
@@ -44,8 +44,10 @@ def routes(
         **options: see `DocumentOptions`.
 
     Raises:
-        ConfigurationError: the path does not begin with a slash.
+        ConfigurationError: the path does not begin with a slash, or a text is none.
+        TypeError: there is no such option.
     """
+    check(title, version, options)
     if not path.startswith("/"):
         raise ConfigurationError(f'routes(path={path!r}): a path begins with a slash, as in "/asyncapi"')
     kept = _Kept(lambda: document(app, title=title, version=version, **options))

@@ -11,7 +11,7 @@ from typing import Any
 
 import msgspec
 from starlette.applications import Starlette
-from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute, compile_path
+from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute
 
 from chanx.asyncapi.paths import (
     Param,
@@ -19,6 +19,8 @@ from chanx.asyncapi.paths import (
     after,
     from_django,
     from_starlette,
+    joined,
+    matcher,
     sample,
     template,
     under_mount,
@@ -29,11 +31,12 @@ from chanx.exceptions import ConfigurationError
 from chanx.router import Channel
 from chanx.types import place
 
-# What Django's convertors take; the others, and groups of regular expressions, anything up to a slash.
-_TAKES: dict[str | None, str] = {"path": ".+", "int": "[0-9]+", "slug": "[-a-zA-Z0-9_]+", "uuid": "[-0-9a-f]{36}"}
 # Where middleware and dispatchers keep what they wrap. The first of them that leads to a channel counts, so that a
 # middleware that knows some channel besides, say to emit to it, is not taken for a dispatcher.
 _INNER = ("app", "inner", "application", "_app", "asgi_app", "application_mapping", "routes", "mounts", "router")
+# Paths below a place.
+_BELOW = ("/~", "/~/~", "/~/~/~")
+_PARAMETER = re.compile(r"\{\w+\}")
 # Deeper than any application is, and shallower than Python's recursion.
 _DEEPEST = 64
 # How many objects of unknown classes are looked into: objects that know each other lead on without end.
@@ -74,14 +77,27 @@ def served_by(app: Any) -> list[Served]:
 
 
 class _Found(msgspec.Struct, frozen=True, eq=False):
-    """A channel, and where it is below the place that is looked at."""
+    """A channel, and where it is below the place that is looked at; `below`: it answers all paths below that too."""
 
     channel: Channel
     parts: Parts = ()
     host: str | None = None
+    below: bool = True
 
-    def at(self, parts: Parts) -> _Found:
-        return _Found(self.channel, parts, self.host)
+    def at(self, parts: Parts, *, below: bool | None = None) -> _Found:
+        return _Found(self.channel, parts, self.host, self.below if below is None else below)
+
+
+class _Earlier(msgspec.Struct, frozen=True, eq=False):
+    """What a route takes of WebSockets, before later ones are asked."""
+
+    path: re.Pattern[str]
+    host: re.Pattern[str] | None = None
+
+    def takes(self, path: str, host: str | None) -> bool:
+        if self.host is not None and (host is None or not self.host.match(_PARAMETER.sub("~", host).partition(":")[0])):
+            return False
+        return self.path.match(path) is not None
 
 
 class _Walk:
@@ -169,37 +185,34 @@ class _Walk:
         default: Any = router.default
         if getattr(default, "__self__", None) is router:
             return found
-        taken = [pattern for route, prefix in _flat(router.routes) if (pattern := _pattern(route, prefix))]
-        for one in self.app(default):
-            # A channel answers whatever the routes leave to it: at the root, or else elsewhere.
-            ways: tuple[Parts, ...] = (one.parts,) if one.parts else (("/",), ("/", Param("path", "path")))
-            found += [one.at(parts) for parts in ways if not _taken(parts, taken)][:1]
-        return found
+        earlier = [one for route, prefix in _flat(router.routes) for one in _takes(route, prefix)]
+        return found + _left(self.app(default), earlier)
 
     def routes(self, routes: Iterable[Any]) -> list[_Found]:
         """What routes serve: Starlette's, of which the first that matches answers, Django's, or applications."""
         found: list[_Found] = []
-        before: list[Any] = []
+        earlier: list[_Earlier] = []
         for route, prefix in _flat(routes):
-            here = [one.at(under_mount(prefix, one.parts)) if prefix else one for one in self.route(route)]
-            found += [one for one in here if not _taken(one.parts, before)]
-            if pattern := _pattern(route, prefix):
-                before.append(pattern)
+            found += _left(self.route(route, prefix), earlier)
+            earlier += _takes(route, prefix)
         return found
 
-    def route(self, route: Any) -> list[_Found]:
+    def route(self, route: Any, prefix: Parts) -> list[_Found]:
         if isinstance(route, Route):
             return []  # of HTTP
         if isinstance(route, WebSocketRoute):
-            # What is behind it is given the whole path: routes in there match it once more.
-            path, own = from_starlette(route.path), [_pattern(route, ())]
-            return [one.at(one.parts or path) for one in self.app(route.app) if not one.parts or _taken(one.parts, own)]
+            path = joined([*prefix, *from_starlette(route.path)])
+            return [one for inner in self.app(route.app) if (one := _within(path, inner, whole=True))]
         if isinstance(route, Mount):
-            prefix = from_starlette(route.path)
-            return [one.at(under_mount(prefix, one.parts)) for one in self.app(route.app)]
+            path = joined([*prefix, *from_starlette(route.path)])
+            return [one.at(under_mount(path, one.parts)) for one in self.app(route.app)]
         if isinstance(route, Host):
             name, _ = template(from_starlette(route.host))
-            return [_Found(one.channel, one.parts, host) for one in self.app(route.app) if (host := _host(name, one))]
+            return [
+                _Found(one.channel, under_mount(prefix, one.parts) if prefix else one.parts, host, one.below)
+                for one in self.app(route.app)
+                if (host := _host(name, one)) is not None
+            ]
         if isinstance(route, BaseRoute):
             return self.members(route)
         return self.pattern(route)
@@ -223,21 +236,30 @@ class _Walk:
         else:  # the prefix of the language
             prefix, whole = (Param("language", None), "/"), False
         found = self.routes(route.url_patterns) if nested else self.app(attributes["callback"])
-        return [one.at(parts) for one in found if (parts := _behind(prefix, one.parts, whole)) is not None]
+        return [one for inner in found if (one := _behind(prefix, inner, whole=whole))]
 
 
-def _behind(prefix: Parts, parts: Parts, whole: bool) -> Parts | None:
+def _behind(prefix: Parts, one: _Found, *, whole: bool) -> _Found | None:
     """What is behind a pattern of Django's; None where nobody gets there.
 
-    Routers within match the rest of the path, unless the pattern has to match the whole of it. Other frameworks are
-    given the path as it was, and match it once more.
+    Routers within match the rest of the path, of which there is none if the pattern has to match the whole. Other
+    frameworks are given the path as it was.
     """
-    if not (parts and str(parts[0]).startswith("/")):
-        return None if parts and whole else after(prefix, parts)
-    texts = [_TAKES.get(one.convertor, "[^/]+") if isinstance(one, Param) else re.escape(one) for one in prefix]
-    pattern = re.compile("/" + "".join(texts) + ("$" if whole else ""))
-    path = sample(parts)
-    return parts if path is not None and pattern.match(path) else None
+    if one.parts and str(one.parts[0]).startswith("/"):
+        return _within(("/", *prefix), one, whole=whole)
+    return None if one.parts and whole else one.at(after(prefix, one.parts), below=one.below and not whole)
+
+
+def _within(path: Parts, one: _Found, *, whole: bool) -> _Found | None:
+    """What a route leads to that gives the path on as it was, so that routes behind it match it once more."""
+    if not one.parts:
+        return one.at(path, below=not whole)
+    outer, inner = sample(joined(path)), sample(one.parts)
+    if inner is not None and matcher(path, below=not whole).match(inner):
+        return one.at(one.parts, below=one.below and not whole)
+    if outer is not None and one.below and matcher(one.parts, below=True).match(outer):
+        return one.at(path, below=not whole)
+    return None
 
 
 def _flat(routes: Iterable[Any], prefix: Parts = (), inside: tuple[int, ...] = ()) -> Iterable[tuple[Any, Parts]]:
@@ -252,25 +274,33 @@ def _flat(routes: Iterable[Any], prefix: Parts = (), inside: tuple[int, ...] = (
             yield from _flat(included.routes, longer, (*inside, id(included)))
 
 
-def _pattern(route: Any, prefix: Parts) -> Any:
-    """The regular expression of what a route takes of WebSockets; None where it takes none, or is not understood."""
+def _takes(route: Any, prefix: Parts) -> list[_Earlier]:
+    """What a route takes of WebSockets; nothing where it takes none, or is not understood."""
     if isinstance(route, Mount):
-        path = route.path + "/{path:path}"
-    elif isinstance(route, WebSocketRoute):
-        path = route.path
-    else:
-        return None
-    text = "".join(f"{{{one.name}:{one.convertor}}}" if isinstance(one, Param) else one for one in prefix) + path
-    try:
-        return compile_path(text)[0]
-    except (AssertionError, ValueError):  # the framework itself would not take it
-        return None
+        return [_Earlier(matcher(under_mount((*prefix, *from_starlette(route.path)), ()), below=True))]
+    if isinstance(route, WebSocketRoute):
+        return [_Earlier(matcher((*prefix, *from_starlette(route.path))))]
+    return [_Earlier(matcher((), below=True), route.host_regex)] if isinstance(route, Host) else []
 
 
-def _taken(parts: Parts, before: Iterable[Any]) -> bool:
-    """Does an earlier route answer whatever a later one would match?"""
-    path = sample(parts)
-    return path is not None and any(pattern.match(path) for pattern in before)
+def _left(found: Iterable[_Found], earlier: list[_Earlier]) -> list[_Found]:
+    """What earlier routes leave of a later one."""
+    if not earlier:
+        return list(found)
+    left: list[_Found] = []
+    for one in found:
+        parts = one.parts or ("/",)
+        path = sample(parts)
+        if path is None or _free(path, one, earlier):
+            left.append(one.at(parts))
+        elif one.below and any(_free(path.rstrip("/") + below, one, earlier) for below in _BELOW):
+            # Only the place itself is taken of what answers below it too: the rest of it has another address.
+            left.append(one.at(after(parts, ("/", Param("path", "path")))))
+    return left
+
+
+def _free(path: str, one: _Found, earlier: list[_Earlier]) -> bool:
+    return not any(route.takes(path, one.host) for route in earlier)
 
 
 def _host(name: str, found: _Found) -> str | None:

@@ -96,6 +96,11 @@ def _complete(cls: type[BaseModel]) -> None:
         cls.model_rebuild()
     except (PydanticUndefinedAnnotation, PydanticUserError) as error:
         raise ConfigurationError(f"{place(cls)} cannot be completed: {error}") from error
+    if not cls.__pydantic_complete__:  # rebuilding did not raise, and did not help
+        raise ConfigurationError(
+            f"{place(cls)} cannot be completed: an annotation cannot be resolved where the class is used, such as one "
+            f"of a generic parent that names itself; write the parent without `from __future__ import annotations`"
+        )
 
 
 def _names(cls: type[BaseModel]) -> Iterator[str]:

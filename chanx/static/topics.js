@@ -44,7 +44,7 @@ export class Topic extends Endpoint {
     for (const hook of ["onopen", "onend", "onmessage", "onstatus"]) this[hook] = hooks[hook] ?? null;
     this.ready.catch(() => {}); // who does not wait for it is told by `onend`
     this.#deaf = before !== undefined;
-    before?.#left.then(() => { this.#deaf = this.#status === "closed"; });
+    if (this.#deaf) before.#left.then(() => { this.#deaf = this.#status === "closed"; });
     socket._topics.set(name, this);
     this._opened();
     if (socket.status === "closed") queueMicrotask(() => this.#end(closed("the connection is closed")));

@@ -109,13 +109,18 @@ class Service:
 class Fleet:
     """All services, by name."""
 
-    def __init__(self, names: tuple[str, ...], seed: int = 1) -> None:
-        chance = random.Random(seed)
-        self.services = {name: Service(name, chance) for name in names}
+    def __init__(self, *names: str) -> None:
+        self._names = names
+        self.begin()
+
+    def begin(self) -> None:
+        """As the application finds them when it starts."""
+        chance = random.Random(1)
+        self.services = {name: Service(name, chance) for name in self._names}
 
     def tick(self) -> list[tuple[Service, Reading]]:
         """Let all of them live for one moment more."""
         return [(service, service.tick()) for service in self.services.values()]
 
 
-fleet = Fleet(("web", "search", "payments"))
+fleet = Fleet("web", "search", "payments")

@@ -52,6 +52,12 @@ class Incidents:
         self._incidents: dict[int, Incident] = {}
         self._next = 1
 
+    def begin(self) -> None:
+        """As the application finds them when it starts."""
+        self._incidents.clear()
+        self._next = 1
+        self.open("Search answers slowly")
+
     def open(self, title: str) -> Incident:
         incident = self._incidents[self._next] = Incident(self._next, title)
         self._next += 1
@@ -70,4 +76,4 @@ class Incidents:
 
 here = People()
 incidents = Incidents()
-incidents.open("Search answers slowly")
+incidents.begin()

@@ -2,18 +2,33 @@
 
 from __future__ import annotations
 
+import dataclasses
 import datetime as dt
 import decimal
 import enum
 import functools
 import uuid
 from collections.abc import AsyncIterator, Callable, Mapping
-from typing import Annotated, Any, Generic, Literal, TypeVar
+from typing import Annotated, Any, Generic, Literal, NamedTuple, NotRequired, TypeVar
 
 import msgspec
-from pydantic import AliasChoices, BaseModel, ConfigDict, Field, computed_field, field_serializer
+from pydantic import (
+    AliasChoices,
+    BaseModel,
+    ConfigDict,
+    Discriminator,
+    Field,
+    Json,
+    RootModel,
+    SecretStr,
+    Tag,
+    computed_field,
+    field_serializer,
+    model_serializer,
+)
 from pydantic.alias_generators import to_camel
 from starlette.requests import HTTPConnection
+from typing_extensions import TypedDict
 
 from chanx import Channel, Context, Cookie, Depends, Header, Limits, Path, Query
 from tests.asyncapi.clash import left, right
@@ -342,6 +357,81 @@ def types() -> Any:
     return {"/types": channel}
 
 
+class Typed(TypedDict):
+    number: int
+    text: NotRequired[str]
+
+
+@dataclasses.dataclass
+class Data:
+    """A dataclass that holds itself."""
+
+    number: int
+    following: Data | None = None
+
+
+class Named(NamedTuple):
+    number: int
+    text: str = "x"
+
+
+class Numbers(RootModel[dict[str, list[int]]]):
+    pass
+
+
+def kind_of(value: Any) -> str:
+    return "number" if isinstance(value, int) else "text"
+
+
+class Various(BaseModel):
+    model_config = ConfigDict(title="Various things!", json_schema_extra={"x-date": str(dt.date(2000, 1, 1))})
+    action: Literal["various"] = "various"
+    typed: Typed
+    data: Data = Data(1)
+    named: Named = Named(1)
+    by_kind: dict[Colour, Named] = {}
+    numbers: Numbers = Numbers({"a": [1]})
+    either: Annotated[Annotated[int, Tag("number")] | Annotated[str, Tag("text")], Discriminator(kind_of)] = 1
+    secret: SecretStr = SecretStr("x")
+    json_text: Json[list[int]] | None = None
+    too_short: str = Field("", min_length=3)
+    wrong_example: int = Field(0, examples=["x", 3])
+    nan: float = float("nan")
+    many: Literal[Colour.RED, "other", 3] = "other"
+    alias: Any = Field(alias="any", default={"x"})
+
+
+class Written(BaseModel):
+    """A model that writes itself."""
+
+    action: Literal["written"] = "written"
+    number: int = 1
+
+    @model_serializer(mode="wrap")
+    def write(self, handler: Any) -> dict[str, int | str]:
+        return {**handler(self), "more": 1}
+
+
+class Structured(msgspec.Struct, tag_field="action", tag="structured"):
+    typed: Typed
+    data: Data
+    named: Named
+    unset: int | msgspec.UnsetType = msgspec.UNSET
+    by_name: dict[Literal["a", "b"], int] = {}
+    bounded: Annotated[int, msgspec.Meta(ge=3, title="Bounded", extra_json_schema={"x-more": 1})] = 4
+    nan: float = float("nan")
+
+
+def various() -> Any:
+    channel = Channel("various")
+
+    @channel.on(Various, Written, Structured)
+    async def all_of_it(message: Various | Written | Structured) -> list[Various | Written | Structured]:
+        return [message]
+
+    return {"/various": channel}
+
+
 class Shared(BaseModel):
     action: Literal["shared"] = "shared"
     colour: Colour = Colour.RED
@@ -572,7 +662,21 @@ def nested_and_sent() -> Any:
 CORPUS: Mapping[str, Callable[[], Any]] = {
     make.__name__: make
     for make in (
-        *(plain, nothing, outputs, streams, recursive, generic, unions, aliases, types, clashes, locals_, prefixes),
+        *(
+            plain,
+            nothing,
+            outputs,
+            streams,
+            recursive,
+            generic,
+            unions,
+            aliases,
+            types,
+            various,
+            clashes,
+            locals_,
+            prefixes,
+        ),
         *(bare, handshake, unnamed, listed, topics, nested_and_sent),
     )
 }

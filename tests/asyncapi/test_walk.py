@@ -176,14 +176,15 @@ async def test_hosts() -> None:
         routes=[
             Host("api.example.org", a),
             Host("{tenant}.example.org:8000", Router([WebSocketRoute("/b", b)])),
-            Mount("/m", routes=[Host("api.example.org", c)]),
+            Mount("/m", routes=[Host("www.example.net", c)]),
             WebSocketRoute("/b", c),
+            Host("one.example.org", c),
         ]
     )
     assert found(app) == [
         ("api.example.org/", "a"),
         ("{tenant}.example.org:8000/b", "b"),
-        ("api.example.org/m/", "c"),
+        ("www.example.net/m/", "c"),
         ("/b", "c"),
     ]
     assert await reached(app, "/x", "api.example.org") == "a"

@@ -4,20 +4,11 @@ from __future__ import annotations
 
 from typing import Any
 
-import django
+import tests.django_project  # noqa: F401 - what follows wants its settings
+
+# isort: split
+
 import pytest
-from django.conf import settings
-
-if not settings.configured:
-    settings.configure(
-        SECRET_KEY="of the tests",
-        ALLOWED_HOSTS=["testserver"],
-        INSTALLED_APPS=["django.contrib.contenttypes", "django.contrib.auth", "django.contrib.sessions"],
-        SESSION_ENGINE="django.contrib.sessions.backends.signed_cookies",
-        USE_TZ=True,
-    )
-    django.setup()
-
 from channels.auth import AuthMiddlewareStack
 from channels.routing import ProtocolTypeRouter, URLRouter
 from channels.security.websocket import AllowedHostsOriginValidator

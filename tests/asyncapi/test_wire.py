@@ -9,7 +9,7 @@ from typing import Any
 
 import jsonschema
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chanx import Channel, _dispatch, _frames
@@ -44,6 +44,9 @@ def accepted(plan: Plan, frame: dict[str, Any]) -> bool:
 WHEN = dt.datetime(2024, 2, 29, 12, 30, tzinfo=dt.UTC)
 CAT, DOG = corpus.Cat(kind="cat"), corpus.Dog(kind="dog", friend=corpus.Dog(kind="dog"))
 
+VARIOUS = {"action": "various", "typed": {"number": 1}, "nan": 1, "too_short": "long"}
+NAMED = corpus.Named(5)
+
 SENT: list[tuple[Any, str, Any]] = [
     (corpus.plain, "Said", corpus.Said(who="Ada", text="")),
     (corpus.outputs, "Pong", corpus.Pong(1.5)),
@@ -59,6 +62,9 @@ SENT: list[tuple[Any, str, Any]] = [
     (corpus.types, "Awkward-Output", corpus.Awkward.model_validate({"action": "odd", "wrong": 1, "huge": 1})),
     (corpus.types, "Strange", corpus.Strange(huge=1.0, anything={"x": [None]}, choice="two", by_number={5: "five"})),
     (corpus.clashes, "Other", corpus.Other()),
+    (corpus.various, "Various-Output", corpus.Various.model_validate(VARIOUS)),
+    (corpus.various, "Written-Output", corpus.Written()),
+    (corpus.various, "Structured", corpus.Structured({"number": 1}, corpus.Data(1, corpus.Data(2)), NAMED, nan=1.0)),
 ]
 
 
@@ -120,7 +126,7 @@ TALKS: list[tuple[Any, dict[str, str], list[dict[str, Any]]]] = [
         {"room": "5"},
         [
             {"action": "subscribe", "topic": "discussion:7", "ref": 1},
-            {"action": "say", "topic": "discussion:7", "text": "x", "ref": 2},
+            {"action": "say", "topic": "discussion:7", "text": "x", "ref": 2, "version": 1},
             {"action": "say", "topic": "discussion:8", "text": "x", "ref": 3},
             {"action": "subscribe", "topic": "a.b-c/(d)|$:x+y"},
             {"action": "say", "topic": "a.b-c/(d)|$:x+y", "text": "x", "ref": 4},
@@ -168,6 +174,12 @@ RECEIVED: list[tuple[Any, str, dict[str, Any]]] = [
     (corpus.aliases, "Badge", {"action": "badge", "firstName": "x", "code": "ABC"}),
     (corpus.prefixes, "admin.Say", {"action": "admin.say", "text": "x"}),
     (corpus.prefixes, "user_notes.Tree", {"action": "user notes/tree", "children": [{"action": "tree"}]}),
+    (corpus.various, "Various-Input", {"action": "various", "typed": {"number": 1}, "named": [1, "x"], "any": 5}),
+    (
+        corpus.various,
+        "Structured",
+        {"action": "structured", "typed": {"number": 1}, "data": {"number": 1}, "named": [1]},
+    ),
     (corpus.bare, "Free", {"kind": "loose", "ref": "x", "topic": 5}),
 ]
 received = pytest.mark.parametrize(
@@ -214,6 +226,7 @@ def test_what_is_valid_is_accepted(make: Any, name: str, frame: dict[str, Any]) 
     plan, told = everything(make)
     check = validator(told, name)
 
+    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
     @given(way=st.sampled_from(list(places(frame))), value=JSON)
     def changed(way: tuple[Any, ...], value: Any) -> None:
         other = json.loads(json.dumps(frame))

@@ -398,6 +398,23 @@ def test_no_more_is_sent_than_is_needed(page: Page) -> None:
     assert sorted(sent) == sorted(["note 1", "split 2", "count 3", "cancel 3", "add 4", "part 4", "complete 4", *begun])
 
 
+def test_what_was_never_sent_is_not_cancelled(page: Page) -> None:
+    sent = run(
+        page,
+        """async () => {
+            const sent = [], control = new AbortController();
+            window.WebSocket = class extends WebSocket {
+                send(text) { sent.push(JSON.parse(text).action); super.send(text); }
+            };
+            const socket = made({ queue: 2, onopen: () => control.abort(gone()) });
+            const given = failure(socket.request({ action: "hold" }, { signal: control.signal }));
+            await socket.request({ action: "note" });
+            return [(await given).name, ...sent];
+        }""",
+    )
+    assert sent == ["AbortError", "note"]
+
+
 def test_nothing_is_left_behind(page: Page) -> None:
     left = run(
         page,
@@ -606,6 +623,29 @@ def test_the_page_closes(page: Page) -> None:
     assert held == closed("enough")
     assert refused == closed("there is no connection, and no room to wait for one")
     assert sent is False
+
+
+def test_nothing_is_heard_after_the_close(page: Page) -> None:
+    """What a browser may still tell of a socket that is closing, told at the worst moment."""
+    status, more, late = run(
+        page,
+        """async () => {
+            const hooks = {};
+            window.WebSocket = class extends WebSocket {
+                set onopen(hook) { super.onopen = hooks.open = hook; }
+                set onmessage(hook) { super.onmessage = hooks.message = hook; }
+                set onclose(hook) { super.onclose = hooks.close = hook; }
+            };
+            const socket = await opened();
+            socket.close();
+            const count = socket.log.length;
+            hooks.open();
+            hooks.message({ data: JSON.stringify({ action: "said", text: "late" }) });
+            hooks.close({ code: 1011, reason: "late" });
+            return [socket.status, socket.log.slice(count), timers.size];
+        }""",
+    )
+    assert (status, more, late) == ("closed", [], 0)
 
 
 def test_the_server_is_told_of_the_close(page: Page) -> None:

@@ -364,6 +364,40 @@ def test_what_is_on_its_way_is_not_for_the_next_one(page: Page) -> None:
     assert first == 0
 
 
+def test_a_question_on_its_way_is_not_for_the_next_one(page: Page) -> None:
+    """With frames that come as if the server had sent them before it was told."""
+    answered, heard = run(
+        page,
+        """async () => {
+            const answered = [], heard = [];
+            let receive;
+            window.WebSocket = class extends WebSocket {
+                send(text) { if (JSON.parse(text).ask) answered.push(text); super.send(text); }
+                set onmessage(hook) { super.onmessage = receive = hook; }
+            };
+            const come = (frame) => receive({ data: JSON.stringify({ ...frame, topic: "room:tea" }) });
+            const socket = await opened(), first = topic(socket, "room:tea");
+            await first.ready;
+            const left = first.unsubscribe(), second = topic(socket, "room:tea");
+            second.answer("confirm", () => heard.push("a question for the first"));
+            second.on("said", ({ text }) => heard.push(text));
+            come({ action: "confirm", ask: "q1" });
+            come({ action: "said", text: "a push for the first" });
+            come({ action: "unsubscribed", payload: { code: 4000, reason: "the end of the first" } });
+            const gone = second.unsubscribe();
+            await left; // the second is still waited for
+            come({ action: "said", text: "a push after the end" });
+            await gone;
+            const third = topic(socket, "room:tea");
+            third.answer("confirm", () => ({ action: "confirmed", yes: true }));
+            await third.request({ action: "delete", name: "x" });
+            return [answered.map((text) => JSON.parse(text).topic), heard];
+        }""",
+    )
+    assert answered == ["room:tea"]
+    assert heard == []
+
+
 def test_the_server_ends_a_topic(page: Page) -> None:
     held, log, cause, stopped, again = run(
         page,

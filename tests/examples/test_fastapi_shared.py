@@ -44,6 +44,15 @@ async def test_an_event_is_not_accepted_from_a_client() -> None:
         assert (await client.receive())["payload"]["code"] == "unknown_action"
 
 
+async def test_the_sockets_are_documented_beside_the_routes() -> None:
+    async with http() as client:
+        routes, sockets = (await client.get("/openapi.json")).json(), (await client.get("/asyncapi.json")).json()
+    assert (list(routes["paths"]), sockets["info"]["title"]) == (["/orders"], "Orders")
+    (told,) = sockets["channels"].values()
+    assert (told["address"], told["title"]) == ("/feed", "News of your orders")
+    assert list(told["bindings"]["ws"]["query"]["properties"]) == ["token"]
+
+
 async def test_the_channel_takes_another_user_for_a_test() -> None:
     async def tester() -> str:
         return "tester"

@@ -18,7 +18,7 @@ from starlette.routing import Mount, WebSocketRoute
 from starlette.types import ASGIApp, Receive, Scope, Send
 
 from chanx import Channel, Context, Depends, Limits, Path, Query, Reject
-from tests.hosts import slow
+from tests.hosts import slow, topical
 
 MAX_SIZE = 4096
 
@@ -229,6 +229,7 @@ SLOW: dict[str, ASGIApp] = {
     "/patient": slow.patient,
     "/strict": slow.strict,
     "/beating": make(routed=False, limits=BEATING),
+    "/topics": topical.make(),
 }
 
 

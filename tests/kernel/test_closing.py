@@ -124,3 +124,24 @@ async def test_what_waits_goes_out_before_the_close() -> None:
     assert [frame["text"] for frame in wire.frames] == ["0", "1", "2"]
     assert wire.closed == (4000, "over")
     assert codes == [4000]
+
+
+async def test_a_close_in_on_connect_that_the_server_can_no_longer_accept() -> None:
+    """It waits for the accept, and must not wait for an accept that has failed."""
+    left: list[int | None] = []
+    closes = Channel()
+
+    @closes.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.close(4000, "bye")
+
+    @closes.on_disconnect
+    async def leave(ctx: Context) -> None:
+        left.append(ctx.close_code)
+
+    async with serve(closes, patience=1000) as wire:
+        wire.fails = OSError("the client is gone")
+        watch = clock.Stopwatch()
+        await wire.end()
+        assert watch.seconds < 1
+    assert left == [4000]

@@ -114,7 +114,7 @@ def chanx_objects() -> Counter[str]:
     found: Counter[str] = Counter()
     for thing in gc.get_objects():
         kind = type(thing)
-        if kind.__module__.startswith("chanx"):
+        if str(kind.__module__).startswith("chanx"):  # of some types it is a descriptor
             found[f"{kind.__module__}.{kind.__qualname__}"] += 1
         elif isinstance(thing, anyio.Event | anyio.CancelScope):
             found[kind.__qualname__] += 1

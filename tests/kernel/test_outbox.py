@@ -389,3 +389,21 @@ async def test_who_gives_up_waiting_for_room_stands_in_nobodys_way() -> None:
         slow.release()
         await slow.reached(frames=3)
     assert [frame["text"] for frame in slow.frames] == ["written", "queued", "patient"]
+
+
+@pytest.mark.parametrize("before", [0, 1])
+async def test_a_push_at_the_moment_of_the_end_is_written_whole_or_not_at_all(before: int) -> None:
+    """Which of the two tasks is first is left to chance on trio, so it is done many times."""
+    channel = room(Limits())
+    for _ in range(30):
+        async with serve(channel, patience=1000) as wire:
+            await wire.accepted()
+            await wire.until(lambda wire=wire: wire.listening)  # type: ignore[misc]
+            for _ in range(before):
+                await channel.broadcast(Said(text="x"), group="room")
+                await anyio.wait_all_tasks_blocked()
+            wire.cancel()
+            await channel.broadcast(Said(text="x"), group="room")
+            await wire.end()
+            await anyio.wait_all_tasks_blocked()
+            assert all(frame == {"action": "said", "text": "x"} for frame in wire.frames)

@@ -3,13 +3,13 @@
 from __future__ import annotations
 
 import enum
-from typing import TYPE_CHECKING, Annotated, Literal
+from typing import TYPE_CHECKING, Annotated, Generic, Literal, TypeVar
 
 import pytest
 from pydantic import BaseModel
 from starlette.requests import HTTPConnection
 
-from chanx import Channel, Context, Depends, Query
+from chanx import Channel, ConfigurationError, Context, Depends, Query
 from chanx.testing import connect
 
 if TYPE_CHECKING:
@@ -109,3 +109,26 @@ async def test_inside_a_method() -> None:
     async with connect(Factory().made()) as client:
         await client.send(Say(text="x"))
         assert await client.receive(Said) == Said(text="x")
+
+
+T = TypeVar("T")
+
+
+class Page(BaseModel, Generic[T]):
+    items: list[T]
+    following: Page[T] | None = None
+
+
+class Texts(Page[str]):
+    action: Literal["texts"] = "texts"
+
+
+def test_a_class_that_pydantic_cannot_complete_is_named() -> None:
+    channel = Channel("texts")
+
+    @channel.on(Texts)
+    async def texts(message: Texts) -> None:
+        """Nothing to answer."""
+
+    with pytest.raises(ConfigurationError, match=r"Texts .* cannot be completed"):
+        channel.compile()

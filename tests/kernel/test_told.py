@@ -106,7 +106,7 @@ def test_what_a_function_answers() -> None:
     async def one(message: Ask) -> Told | None: ...
 
     @channel.event(Ask)
-    async def many(event: Ask) -> list[Told | Seen]:
+    async def many(event: Ask) -> list[Told | Seen] | Told:
         return [Told(), Seen()]
 
     @channel.on_error(ValueError, KeyError)
@@ -123,6 +123,7 @@ def test_what_a_function_answers() -> None:
         *("event", (Told, Seen)),
         *(False, True),
     )
+    assert (told["one"].alone, told["many"].alone) == ((Told,), (Told,))
     assert (told["wrong"].kind, told["wrong"].inputs, told["wrong"].returns) == ("on_error", (), (Seen,))
 
 

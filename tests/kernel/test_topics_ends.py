@@ -659,7 +659,7 @@ ENDS = [client_leaves, reset, a_handler_closes, send_fails, too_large, drained, 
 
 @pytest.mark.parametrize("how", ENDS, ids=lambda how: how.__name__)
 @pytest.mark.parametrize("patient", [False, True], ids=["stuck", "let go"])
-async def test_the_end_of_the_hub(how: Any, patient: bool) -> None:
+async def test_the_end_of_the_hub(how: Any, patient: bool, caplog: pytest.LogCaptureFixture) -> None:
     states = States()
     async with opened(states.house.hub) as wire:
         await states.fill(wire)
@@ -672,6 +672,7 @@ async def test_the_end_of_the_hub(how: Any, patient: bool) -> None:
             states.house.desk.let_all()
         await wire.end()
     states.check()
+    assert [one.getMessage() for one in caplog.records if one.levelno >= logging.ERROR] == []
 
 
 @pytest.mark.parametrize("patient", [False, True], ids=["stuck", "let go"])
@@ -801,3 +802,22 @@ async def test_an_on_disconnect_that_hangs_has_its_time() -> None:
         wire.say(sub("room:5", "2"))
         await settled(wire)
         assert part(wire, "room:5") == ["subscribed", "unsubscribed #1", "subscribed #2"]
+
+
+@pytest.mark.parametrize("how", ["bye", "leave"])
+async def test_the_end_of_the_hub_while_on_connect_runs_waits_for_that_and_no_longer(how: str) -> None:
+    house = House()
+    house.held.add("on 5")
+    async with opened(house.hub) as wire:
+        wire.say(sub("room:5", "1"))
+        await settled(wire)
+        if how == "leave":
+            wire.leave()
+        else:
+            wire.say({"action": how})
+        await stuck()
+        watch = clock.Stopwatch()
+        house.desk.let("on 5")
+        await wire.end()
+        assert watch.seconds < 1
+    assert house.log == ["+hub", "+5", "-5", "-hub"]

@@ -63,7 +63,7 @@ async def one(message: A, ctx: Context[State], who: User, room: Annotated[int, P
     return B()
 
 
-@chat.on(B, S, on_leave="cancel", summary="two", tags=["x"])
+@chat.on(B, S, on_leave="cancel", summary="two", tags=["x"], output=A | S)
 async def two(message: B | S, ctx: Context) -> list[B | S] | None: ...
 
 
@@ -146,7 +146,7 @@ async def asks(message: A, ctx: Context) -> None:
     del answer
 
 
-@chat.event(A, B, serial=True, timeout=3)
+@chat.event(A, B, serial=True, timeout=3, output=[A, B])
 async def serial_event(event: A | B) -> B:
     return B()
 

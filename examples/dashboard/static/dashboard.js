@@ -66,7 +66,7 @@ function open(name) {
   const heading = element("h2", titleOf(name));
   const close = button("Close", () => shut(name));
   const note = element("p", "", "note");
-  heading.id = `title of ${name}`;
+  heading.id = `title-of-${name}`;
   close.setAttribute("aria-label", `Close ${titleOf(name)}`);
   card.setAttribute("aria-labelledby", heading.id);
   note.setAttribute("role", "alert");
