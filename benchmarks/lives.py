@@ -121,7 +121,7 @@ def _consumers() -> Iterator[Life]:
         ("JSON consumer in a group", lambda channels: member("benchmark", channels=channels)),
     )
     for name, build in kinds:
-        yield Life(name, partial(build, False), memory_target=MEMORY_TARGET)
+        yield Life(name, partial(build, False))
         if CHANNELS:
             yield Life(f"Channels' {name}", partial(build, True))
             yield Life(f"{name}, beside Channels'", partial(build, False), f"Channels' {name}", CONSUMER_TARGET)
