@@ -44,7 +44,7 @@ class RequestTimeout(RequestAborted):
     """The request took too long to read."""
 
 
-class NoMethod(ValueError):
+class NoMethod(ChanxError, ValueError):
     """A consumer has no method for a type of messages; it is Channels' `ValueError`."""
 
 

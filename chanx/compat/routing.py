@@ -11,12 +11,13 @@ from typing import Any
 from starlette.routing import BaseRoute, Match
 
 from chanx.compat.consumer import AsyncConsumer
+from chanx.exceptions import ChanxError
 
 # So much middleware may be around a router, before it is taken for one that contains itself.
 _DEEPEST = 64
 
 
-class NoRoute(ValueError):
+class NoRoute(ChanxError, ValueError):
     """No route of a router matches; the router around it may have another one."""
 
 
