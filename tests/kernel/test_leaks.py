@@ -24,10 +24,15 @@ ROUNDS = 1250
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Generator[None, None, None]:
-    """Each of thousands of raised exceptions would be kept by the log capture, frames and all."""
+    """Each of thousands of raised exceptions would be kept by the log capture, frames and all; and the collector need
+    not look again and again at what the rest of the suite has loaded.
+    """
     logger = logging.getLogger("chanx")
     logger.disabled = True
+    gc.collect()
+    gc.freeze()
     yield
+    gc.unfreeze()
     logger.disabled = False
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import logging
 from collections.abc import AsyncGenerator, Generator
 from typing import Annotated
@@ -20,10 +21,15 @@ FEW = 5
 
 @pytest.fixture(autouse=True)
 def _quiet() -> Generator[None, None, None]:
-    """Each of thousands of raised exceptions would be kept by the log capture, frames and all."""
+    """Each of thousands of raised exceptions would be kept by the log capture, frames and all; and the collector need
+    not look again and again at what the rest of the suite has loaded.
+    """
     logger = logging.getLogger("chanx")
     logger.disabled = True
+    gc.collect()
+    gc.freeze()
     yield
+    gc.unfreeze()
     logger.disabled = False
 
 
