@@ -14,7 +14,7 @@ from chanx.compat.layers import channel_layers
 from chanx.testing import connect
 
 ROOT = Path(__file__).parents[2]
-PAGE = (ROOT / "docs" / "howto" / "migrate.md").read_text("utf-8")
+PAGE = (ROOT / "docs" / "how-to" / "migrate.md").read_text("utf-8")
 REFERENCE = (ROOT / "docs" / "reference" / "compat.md").read_text("utf-8")
 
 pytestmark = pytest.mark.anyio
