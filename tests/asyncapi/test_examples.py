@@ -14,8 +14,11 @@ from docs.snippets.howto import asyncapi
 from tests.asyncapi.conftest import Valid
 
 PLACE = Path(examples.__file__).parent
+#: Not the projects of Django, which have settings, and a process, of their own.
 NAMES = sorted(
-    path.stem for path in PLACE.iterdir() if path.name[0] not in "_." and (path.is_dir() or path.suffix == ".py")
+    path.stem
+    for path in PLACE.iterdir()
+    if path.name[0] not in "_." and (path.is_dir() or path.suffix == ".py") and not (path / "manage.py").exists()
 )
 
 

@@ -121,7 +121,7 @@ def chanx_objects() -> Counter[str]:
         kind = type(thing)
         if str(kind.__module__).startswith("chanx"):  # of some types it is a descriptor
             found[f"{kind.__module__}.{kind.__qualname__}"] += 1
-        elif isinstance(thing, anyio.Event | anyio.CancelScope):
+        elif issubclass(kind, anyio.Event | anyio.CancelScope):  # `isinstance` would make what others have lazily
             found[kind.__qualname__] += 1
     return found
 
