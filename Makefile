@@ -5,8 +5,8 @@ PY := .venv/bin/python
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
-# Two processes, each test file in one of them, since much of a test is waiting; PARALLEL= runs all in one.
-PARALLEL ?= --numprocesses 2 --dist loadfile
+# Three processes on two cores, each test file in one of them, since much of a test is waiting; PARALLEL= runs all in one.
+PARALLEL ?= --numprocesses 3 --dist loadfile
 # Material for MkDocs prints a notice about its future on every run.
 export NO_MKDOCS_2_WARNING := 1
 
