@@ -3,46 +3,23 @@
 import json
 import subprocess
 import sys
-from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
 
 from benchmarks.backend import BACKENDS, BackendName
-from benchmarks.contestants import Contestant, Heat, heats
+from benchmarks.contestants import Contestant, heats
 from benchmarks.crowds import WRITERS, Consumers, Crowd, Loop, Members, Sends
 from benchmarks.fanout import HEATS
 from benchmarks.lifecycle import timed as connections
-from benchmarks.lives import BARE, LIVES, Life
-from benchmarks.started import starts
+from benchmarks.lives import LIVES, Life
 from benchmarks.stream import Streamer, frame, streamers
 from benchmarks.wire import App, UnansweredError, answers, timed
-from tests import programs
+from tests.tables import ROOT, assert_rows, benchmark, names
 
-ROOT = Path(__file__).parent.parent
 FRAMEWORKS = ("Starlette", "FastAPI")
 PEERS = "Channels'"  # they want Django's settings, of which a process has one; the tables run them in processes apart
-
-
-def names(chosen: tuple[Heat, ...]) -> list[str]:
-    return [contestant.name for heat in chosen for contestant in heat.contestants]
-
-
-def benchmark(*arguments: str) -> list[str]:
-    """The lines of a benchmark's table, below its headings."""
-    command = [sys.executable, "-m", "benchmarks", *arguments]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
-    assert ended.returncode == 0, ended.stdout + ended.stderr
-    head, table = ended.stdout.split("\n---", 1)
-    assert "contestant" in head
-    return table.splitlines()[1:]
-
-
-def assert_rows(table: list[str], expected: list[str]) -> None:
-    assert len(table) == len(expected)
-    for line, name in zip(table, expected, strict=True):
-        assert line.startswith(f"{name} "), f"expected a row for {name!r}, got {line!r}"
 
 
 @pytest.mark.parametrize("backend", BACKENDS)
@@ -58,35 +35,10 @@ def test_a_heat_that_is_not_there_is_told() -> None:
     assert "10 types" in ended.stderr
 
 
-def test_instructions_prints_every_row() -> None:
-    programs.need("valgrind")
-    ten = tuple(heat for heat in heats(BACKENDS["asyncio"]) if heat.name == "10 types")
-    assert_rows(benchmark("instructions", "--quick"), names(ten))
-
-
-def test_instructions_says_what_is_missing(tmp_path: Path) -> None:
-    command = [sys.executable, "-m", "benchmarks", "instructions", "--quick"]
-    environment = {"PATH": str(tmp_path)}
-    ended = subprocess.run(command, cwd=ROOT, env=environment, capture_output=True, text=True, check=False, timeout=60)
-    assert ended.returncode == 2
-    assert "valgrind is not installed" in ended.stderr
-
-
 @pytest.mark.parametrize("backend", BACKENDS)
 def test_fanout_prints_every_row(backend: BackendName) -> None:
     expected = [row.name for heat in HEATS if heat.size <= 100 for row in heat.contestants(backend)]
     assert_rows(benchmark("fanout", "--quick", "--backend", backend), expected)
-
-
-def test_lifecycle_prints_every_row() -> None:
-    connect, memory, start = (
-        benchmark("lifecycle", "--quick", "--part", part) for part in ("connect", "memory", "start")
-    )
-    assert_rows(connect, [life.name for life in LIVES])
-    held = [life for life in LIVES if life.limit == BARE and not life.name.startswith(BARE)]
-    after = [f"{life.name}, after a message" for life in held if life.memory_target is not None]
-    assert_rows(memory, [*(life.name for life in held), *after])
-    assert_rows(start, [one.name for one in starts()])
 
 
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
