@@ -46,6 +46,14 @@ def until_logged(server: Server, matches: Any) -> Any:
         time.sleep(0.02)
 
 
+def until_logged_again(server: Server, entry: str, before: int) -> None:
+    """Wait until an entry is in the log more often than before."""
+    deadline = time.monotonic() + TIMEOUT
+    while log_of(server).count(entry) <= before:
+        assert time.monotonic() < deadline, f"no other {entry!r}; the server's log:\n{server.log[-5000:]}"
+        time.sleep(0.02)
+
+
 def ended(server: Server, kind: str, name: str) -> list[int]:
     """The codes that `disconnect` was called with for a connection."""
     found = until_logged(server, lambda one: isinstance(one, list) and one[:2] == [kind, name])
@@ -158,13 +166,10 @@ def test_a_long_poll_is_answered_by_a_websocket(server: Server) -> None:
         opened(server, "async", uuid.uuid4().hex) as teller,
     ):
         assert response.headers["content-type"] == "application/json"
-        until_logged(server, lambda one: one == "polling")
-        while log_of(server).count("polling") == polled:
-            time.sleep(0.02)
+        until_logged_again(server, "polling", polled)
         teller.send(json.dumps({"all": "news"}))
         assert json.loads(response.read()) == {"type": "tell.all", "text": "news"}
-    while log_of(server).count("poll ended") == ended_before:
-        time.sleep(0.02)
+    until_logged_again(server, "poll ended", ended_before)
 
 
 def test_server_sent_events_end_when_the_client_leaves(server: Server) -> None:
