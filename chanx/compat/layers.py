@@ -7,14 +7,12 @@ overrides count at once.
 
 from __future__ import annotations
 
-import functools
 import importlib
-import importlib.util
-import os
 import sys
 from typing import Any
 
 from chanx.compat.exceptions import InvalidChannelLayerError
+from chanx.compat.settings import django_settings, installed
 
 #: The layer of consumers that name no other one.
 DEFAULT_CHANNEL_LAYER = "default"
@@ -93,23 +91,12 @@ def _make(alias: str, config: dict[str, Any]) -> Any:
 
 def _settings() -> dict[str, Any]:
     """Django's `CHANNEL_LAYERS`; nothing where Django is not in use."""
-    conf: Any = sys.modules.get("django.conf")
-    named = "DJANGO_SETTINGS_MODULE" in os.environ
-    if conf is None and named and _installed("django"):
-        conf = importlib.import_module("django.conf")  # a script may ask for a layer before anything of Django's
-    if conf is None or not (named or conf.settings.configured):
-        return {}
-    return getattr(conf.settings, "CHANNEL_LAYERS", None) or {}
+    return getattr(django_settings(), "CHANNEL_LAYERS", None) or {}
 
 
 def _channels() -> Any:
     """The layers of Channels itself, where it is installed."""
-    return importlib.import_module("channels.layers") if _installed("channels") else None
-
-
-@functools.cache
-def _installed(package: str) -> bool:
-    return importlib.util.find_spec(package) is not None
+    return importlib.import_module("channels.layers") if installed("channels") else None
 
 
 channel_layers = ChannelLayers()

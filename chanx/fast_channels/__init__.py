@@ -1,0 +1,1 @@
+"""Import paths of chanx 2.x without Django, which pass names on."""
