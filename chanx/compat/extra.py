@@ -1,4 +1,4 @@
-"""What comes from Channels itself: sessions, authentication, the check of origins, access to databases."""
+"""What other people's packages bring: Channels, and Django REST Framework. It is loaded when it is asked for."""
 
 from __future__ import annotations
 
@@ -12,11 +12,33 @@ def needed(module: str) -> Any:
     Raises:
         ImportError: Django or Channels is not installed; the text says how to.
     """
+    return _theirs(
+        module, ("django", "channels"), f"chanx.{module} needs Django and Channels", "pip install 'chanx[django]'"
+    )
+
+
+def rest_framework(module: str, *, needed_by: str) -> Any:
+    """A module of Django or of Django REST Framework.
+
+    Args:
+        module: its name.
+        needed_by: what of chanx asks for it.
+
+    Raises:
+        ImportError: Django or Django REST Framework is not installed; the text says how to.
+    """
+    return _theirs(
+        module,
+        ("django", "rest_framework"),
+        f"{needed_by} needs Django and Django REST Framework",
+        "pip install 'chanx[django]' djangorestframework",
+    )
+
+
+def _theirs(module: str, packages: tuple[str, ...], says: str, install: str) -> Any:
     try:
         return importlib.import_module(module)
     except ImportError as error:
-        if (error.name or "").partition(".")[0] not in ("django", "channels"):
+        if (error.name or "").partition(".")[0] not in packages:
             raise
-        raise ImportError(
-            f"chanx.{module} needs Django and Channels ({error}): pip install 'chanx[django]'", name=error.name
-        ) from error
+        raise ImportError(f"{says} ({error}): {install}", name=error.name) from error

@@ -1,0 +1,1 @@
+"""Import paths of chanx 0.12 that pass names on."""
