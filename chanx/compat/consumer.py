@@ -91,28 +91,26 @@ class AsyncConsumer:
         self._pump = Pump(self.dispatch, receive, broadcasts=hasattr(self, "chanx_broadcast"))
         try:
             await self._pump.run(layer, channel)
-        except StopConsumer:
-            return
         except GeneratorExit:  # the loop has ended before the connection: nothing can be awaited any more
             raise
         except BaseException as error:
-            with anyio.move_on_after(CLEANUP, shield=True):
-                await self._give_up(error)
-            raise
+            if (message := self._farewell(error)) is not None:
+                with anyio.move_on_after(CLEANUP, shield=True):
+                    await self._give_up(message)
+            if not isinstance(error, StopConsumer):
+                raise
 
-    async def _give_up(self, error: BaseException) -> None:
-        """Clean up after an error or a cancellation, which no event from the server will tell of."""
-        message = self._farewell(error)
-        if message is not None:
-            try:
-                await self.dispatch(message)
-            except StopConsumer:
-                pass
-            except Exception:
-                logger.exception("%s failed in cleaning up", type(self).__qualname__)
+    async def _give_up(self, message: dict[str, Any]) -> None:
+        """Clean up after what no event from the server will tell of."""
+        try:
+            await self.dispatch(message)
+        except StopConsumer:
+            pass
+        except Exception:
+            logger.exception("%s failed in cleaning up", type(self).__qualname__)
 
     def _farewell(self, error: BaseException) -> dict[str, Any] | None:  # noqa: ARG002
-        """The event to clean up by; None where there is nothing to clean up."""
+        """The event to clean up by after what has ended the consumer; None where there is nothing to clean up."""
         return None
 
     def _sender(self, send: Any) -> Callable[[Any], Any]:

@@ -99,9 +99,12 @@ class _Websocket:
             self.groups = []
 
     def _farewell(self, error: BaseException) -> dict[str, Any] | None:
-        if self._disconnected or not self._begun:
+        if self._disconnected or not (self._begun or self._accepted):
             return None
-        self._unconnected = not self._connected
+        if isinstance(error, StopConsumer):  # it says itself that it has cleaned up; only its groups are left
+            self._unconnected = True
+            return {"type": "websocket.disconnect"} if self.groups else None
+        self._unconnected = self._begun and not self._connected  # a `websocket_connect` of its own tells neither
         return {"type": "websocket.disconnect", "code": 1011 if isinstance(error, Exception) else 1006}
 
 

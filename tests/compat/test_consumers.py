@@ -162,7 +162,20 @@ async def test_stop_consumer_in_a_handler_ends_it_quietly(layer: Any, consumer: 
     await way(layer, client, name, "stop")
     await client.wait()
     assert consumer.log == []
+    assert members(layer, "all") == 0
     assert not await others()
+
+
+async def test_one_with_a_websocket_connect_of_its_own_cleans_up_after_an_error(layer: Any) -> None:
+    class Own(Logged):
+        async def websocket_connect(self, message: Any) -> None:
+            await self.accept()
+
+    client = await opened(type("Own", (Own,), {"log": (log := [])}))
+    await client.send_to(text_data="fail")
+    with pytest.raises(LookupError):
+        await client.wait()
+    assert log == [1011]
 
 
 @WAYS

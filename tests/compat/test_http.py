@@ -8,6 +8,7 @@ from typing import Any
 import channels.layers
 import pytest
 
+from chanx.channels.exceptions import StopConsumer
 from chanx.channels.generic.http import AsyncHttpConsumer
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.channels.testing import ApplicationCommunicator, HttpCommunicator
@@ -51,6 +52,21 @@ async def test_after_a_complete_response() -> None:
     await client.wait()
     assert log == ["handle goes on", "disconnect"]
     assert not await others()
+
+
+@pytest.mark.parametrize("complete", [False, True])
+async def test_after_stop_consumer_in_handle(complete: bool) -> None:
+    class Stops(Logged):
+        async def handle(self, body: bytes) -> None:
+            if complete:
+                await self.send_response(200, b"ok")
+            raise StopConsumer
+
+    log: list[Any] = []
+    client = client_of(Stops, log)
+    await client.send_input({"type": "http.request"})
+    await client.wait()
+    assert log == ["disconnect"]
 
 
 @pytest.mark.parametrize("started", [False, True])
