@@ -268,4 +268,5 @@ def _publication(message: Any, **addressed: Any) -> Publication:
     if not isinstance(message, dict):
         raise TypeError(f"{message!r} is no message: a message on a channel layer is a dictionary")
     kind: Any = message.get("type")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
-    return Publication(content.write(message), event=kind if isinstance(kind, str) else "", **addressed)  # pyright: ignore[reportUnknownArgumentType]
+    event = str.__str__(kind) if isinstance(kind, str) else ""
+    return Publication(content.write(message), event=event, **addressed)  # pyright: ignore[reportUnknownArgumentType]

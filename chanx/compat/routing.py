@@ -114,8 +114,9 @@ class URLRouter:
             try:
                 await application(inner, receive, send)
                 return
-            except _misses():
-                continue
+            except Exception as error:
+                if not _misses(error):
+                    raise
         if partial is not None:
             handle, inner = partial
             await handle(inner, receive, send)
@@ -170,10 +171,13 @@ def _url_route(scope: Any, args: tuple[Any, ...], kwargs: dict[str, Any]) -> dic
     return {"args": (*outer["args"], *args), "kwargs": {**outer["kwargs"], **kwargs}}
 
 
-def _misses() -> tuple[type[Exception], ...]:
-    """What a router within raises where none of its routes matches: ours, and Channels' own."""
-    theirs: Any = getattr(sys.modules.get("django.urls"), "Resolver404", NoRoute)
-    return NoRoute, theirs
+def _misses(error: Exception) -> bool:
+    """Does a router within say that none of its routes matches, ours or Channels' own?
+
+    An application may raise Django's `Resolver404` as well, by `resolve`, in the middle of a connection.
+    """
+    theirs = type(error).__name__ == "Resolver404" and str(error).startswith("No route found")
+    return theirs or isinstance(error, NoRoute)
 
 
 def _checked(route: Any) -> Any:

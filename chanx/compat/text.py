@@ -7,10 +7,16 @@ from json import encoder
 from typing import Any
 
 _plain: Any = json.JSONEncoder()
+
+
+def _default(value: Any) -> Any:
+    return _plain.default(value)  # looked up each time: projects put a `default` of their own into the class
+
+
 _make: Any = getattr(encoder, "c_make_encoder", None)  # CPython has it
 #: The writer that `json.dumps` would make, without the search for circles.
 _write: Any = _make and _make(
-    *(None, _plain.default, encoder.encode_basestring_ascii, None),
+    *(None, _default, encoder.encode_basestring_ascii, None),
     *(_plain.key_separator, _plain.item_separator, False, False, True),
 )
 

@@ -95,11 +95,19 @@ async def test_a_tuple_arrives_as_a_list_and_subclasses_as_what_they_extend() ->
 
     layer = Layer()
     await layer.send(
-        "a", {"a": (1, 2), "b": Safe("<b>"), "c": Status.PAID, "d": Level.HIGH, Safe("e"): bytearray(b"x")}
+        "a",
+        {
+            "type": Status.PAID,
+            "a": (1, 2),
+            "b": Safe("<b>"),
+            "c": Status.PAID,
+            "d": Level.HIGH,
+            Safe("e"): bytearray(b"x"),
+        },
     )
     got = await layer.receive("a")
-    assert got == {"a": [1, 2], "b": "<b>", "c": "paid", "d": 3, "e": b"x"}
-    assert [type(value) for value in got.values()] == [list, str, str, int, bytes]
+    assert got == {"type": "paid", "a": [1, 2], "b": "<b>", "c": "paid", "d": 3, "e": b"x"}
+    assert [type(value) for value in got.values()] == [str, list, str, str, int, bytes]
     assert type(list(got)[-1]) is str
 
 

@@ -13,7 +13,7 @@ import channels.routing
 import django
 from django.core.exceptions import ImproperlyConfigured
 from django.test import override_settings
-from django.urls import include, path, re_path, register_converter
+from django.urls import Resolver404, include, path, re_path, register_converter
 from starlette.applications import Starlette
 from starlette.responses import PlainTextResponse
 from starlette.routing import Mount, Route, WebSocketRoute
@@ -140,12 +140,13 @@ async def test_what_no_route_within_matches_is_for_the_next_route(inside: Any) -
         await route(router, "/a/d/")
 
 
-async def test_an_application_that_raises_is_no_reason_to_try_the_next_route() -> None:
+@pytest.mark.parametrize("error", [ValueError("its own"), Resolver404({"tried": [], "path": "its own"})])
+async def test_an_application_that_raises_is_no_reason_to_try_the_next_route(error: Exception) -> None:
     async def fails(scope: Any, receive: Any, send: Any) -> None:
-        raise ValueError("its own")
+        raise error
 
     second = Found()
-    with pytest.raises(ValueError, match="its own"):
+    with pytest.raises(type(error), match="its own"):
         await route(URLRouter([path("a/", fails), path("<x>/", second)]), "/a/")
     assert second.scope is None
 

@@ -44,6 +44,11 @@ def test_what_json_refuses_is_refused_alike(content: Any) -> None:
     assert str(got.value) == str(wanted.value)
 
 
+def test_a_default_that_a_project_gives_to_all_of_json_counts(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(json.JSONEncoder, "default", lambda _self, value: str(value))
+    assert dumps({"a": date(2020, 1, 1)}) == '{"a": "2020-01-01"}'
+
+
 def test_a_circle_is_refused_and_the_next_text_is_written() -> None:
     circle: list[Any] = []
     circle.append(circle)
