@@ -21,9 +21,9 @@ from typing import Any
 from chanx import _runtime
 from chanx.compat import content
 from chanx.compat.exceptions import ChannelFull
-from chanx.compat.mailbox import Listener, Mailbox
+from chanx.compat.mailbox import Listener, Mailbox, Message
 from chanx.compat.names import capacities, check_channel, check_group
-from chanx.groups.layer import GroupLayer, Publication
+from chanx.groups.layer import GroupLayer
 from chanx.groups.memory import MemoryLayer
 
 #: When there are so many channels more than after the last look, those that nobody would miss are looked for.
@@ -264,9 +264,9 @@ class ChannelLayer:
         self._look_at = (2 * len(self._unheard) + _MANY, monotonic() + self.expiry)
 
 
-def _publication(message: Any, **addressed: Any) -> Publication:
+def _publication(message: Any, **addressed: Any) -> Message:
     if not isinstance(message, dict):
         raise TypeError(f"{message!r} is no message: a message on a channel layer is a dictionary")
     kind: Any = message.get("type")  # pyright: ignore[reportUnknownVariableType, reportUnknownMemberType]
     event = str.__str__(kind) if isinstance(kind, str) else ""
-    return Publication(content.write(message), event=event, **addressed)  # pyright: ignore[reportUnknownArgumentType]
+    return Message(content.write(message), event=event, **addressed)  # pyright: ignore[reportUnknownArgumentType]

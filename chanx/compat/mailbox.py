@@ -27,6 +27,10 @@ logger = logging.getLogger("chanx")
 BROADCAST = "chanx.broadcast"
 
 
+class Message(Publication, frozen=True):
+    """A message of the layer, as a publication; what native channels emit is none, even where a field is the type."""
+
+
 class Anywhere:
     """The home of what is not bound to an event loop."""
 
@@ -258,5 +262,5 @@ def message_of(publication: Publication) -> dict[str, Any]:
 
 
 def is_native(publication: Publication) -> bool:
-    """Is it an event of a native channel, and no message of the layer, which carries its type in itself?"""
-    return bool(publication.event) and content.read(publication.body).get("type") != publication.event
+    """Is it an event of a native channel, and no message of the layer?"""
+    return not isinstance(publication, Message)

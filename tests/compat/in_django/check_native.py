@@ -68,6 +68,11 @@ class Underscored(BaseModel):
     action: Literal["_underscored"] = "_underscored"
 
 
+class Twice(BaseModel):
+    action: Literal["twice"] = "twice"
+    type: Literal["twice"] = "twice"
+
+
 SAME_SITE = [(b"origin", b"http://testserver"), (b"host", b"testserver")]
 CurrentUser = Annotated[Any, Depends(current_user, scope="connection")]
 Room = Annotated[str, Path("room_name")]
@@ -257,6 +262,7 @@ class Mixed(SimpleTestCase):
         clients = await self.everybody()
         await self.channel.emit(Strict(text="native only"), group="room.7")
         await self.channel.emit(Underscored(), group="room.7")
+        await self.channel.emit(Twice(), group="room.7")
         self.assertEqual((await clients[0].receive_json_from(5))["text"], "native only")
         await self.channel.emit(ChatMessage(text="both"), group="room.7")
         for client in clients:
