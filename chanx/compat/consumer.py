@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import functools
+import inspect
 import logging
 from collections.abc import Awaitable, Callable
 from typing import Any
@@ -121,8 +122,15 @@ class AsyncConsumer:
 
         Raises:
             ValueError: there is none.
+            TypeError: it is a plain function.
         """
-        await self._method(message)(message)
+        handling = self._method(message)(message)
+        if handling is None:
+            raise TypeError(
+                f"{type(self).__qualname__}.{get_handler_name(message)} is a plain function; methods of an "
+                f"asynchronous consumer are coroutine functions: write `async def`"
+            )
+        await handling
 
     def _method(self, message: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
         name = get_handler_name(message)
@@ -164,7 +172,16 @@ class SyncConsumer(AsyncConsumer):
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Call the method for a message in a thread."""
-        await in_thread(self._method(message), message)
+        await in_thread(self._chanx_call, self._method(message), message)
+
+    def _chanx_call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
+        """Call a method, and refuse a coroutine, which nobody would await: it would do nothing, without a word."""
+        if inspect.iscoroutine(result := method(*args, **kwargs)):
+            result.close()
+            raise TypeError(
+                f"{type(self).__qualname__}.{result.__name__} is a coroutine function; methods of a synchronous "
+                f"consumer are plain functions: write `def`, or extend the asynchronous consumer"
+            )
 
     def send(self, message: dict[str, Any]) -> None:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """Send an ASGI event to the server; returns when it was taken."""

@@ -18,8 +18,8 @@ class AsyncHttpConsumer(AsyncConsumer):
     by a method for a message, or by a task that `handle` has begun; the consumer ends when the response is complete.
     """
 
-    _complete = False
-    _disconnected = False
+    _chanx_complete = False
+    _chanx_disconnected = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - given by `as_asgi`, for subclasses
         self.body: list[bytes] = []
@@ -55,8 +55,8 @@ class AsyncHttpConsumer(AsyncConsumer):
             raise TypeError(f"a body is bytes, not {type(body).__name__}; encode it first")
         await self.send({"type": "http.response.body", "body": body, "more_body": more_body})
         if not more_body:
-            self._complete = True
-            self._pump.interject(self._end)  # what is being dispatched ends the consumer itself
+            self._chanx_complete = True
+            self._pump.interject(self._chanx_end)  # what is being dispatched ends the consumer itself
 
     async def send_response(self, status: int, body: bytes, *, headers: Headers | None = None) -> None:
         """Send a whole response; see `send_headers` and `send_body`."""
@@ -66,8 +66,8 @@ class AsyncHttpConsumer(AsyncConsumer):
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Call the method for a message; the consumer ends after the one that completes the response."""
         await super().dispatch(message)
-        if self._complete:
-            await self._end()
+        if self._chanx_complete:
+            await self._chanx_end()
 
     async def http_request(self, message: dict[str, Any]) -> None:
         """A part of the request's body has come."""
@@ -77,16 +77,16 @@ class AsyncHttpConsumer(AsyncConsumer):
 
     async def http_disconnect(self, message: dict[str, Any]) -> None:  # noqa: ARG002
         """The client has left, or the server has sent all of the response."""
-        await self._end()
+        await self._chanx_end()
 
-    async def _end(self) -> None:
-        await self._clean_up()
+    async def _chanx_end(self) -> None:
+        await self._chanx_clean_up()
         raise StopConsumer
 
-    async def _clean_up(self) -> None:
-        if not self._disconnected:
-            self._disconnected = True
+    async def _chanx_clean_up(self) -> None:
+        if not self._chanx_disconnected:
+            self._chanx_disconnected = True
             await self.disconnect()
 
     def _farewell(self, error: BaseException) -> dict[str, Any] | None:  # noqa: ARG002
-        return None if self._disconnected else {"type": "http.disconnect"}
+        return None if self._chanx_disconnected else {"type": "http.disconnect"}

@@ -87,24 +87,26 @@ class _Websocket:
     groups: Iterable[str] | None = None
     channel_layer: Any
 
-    _accepted = False
-    _closed = False
-    _begun = False  # the groups are known to be there
-    _connected = False  # `connect` has returned
-    _unconnected = False  # it has failed, and so must not be followed by `disconnect`
-    _disconnected = False
+    _chanx_accepted = False
+    _chanx_closed = False
+    _chanx_begun = False  # the groups are known to be there
+    _chanx_connected = False  # `connect` has returned
+    _chanx_unconnected = False  # it has failed, and so must not be followed by `disconnect`
+    _chanx_disconnected = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - given by `as_asgi`, for subclasses
         if self.groups is None:
             self.groups = []
 
     def _farewell(self, error: BaseException) -> dict[str, Any] | None:
-        if self._disconnected or not (self._begun or self._accepted):
+        if self._chanx_disconnected or not (self._chanx_begun or self._chanx_accepted):
             return None
         if isinstance(error, StopConsumer):  # it says itself that it has cleaned up; only its groups are left
-            self._unconnected = True
+            self._chanx_unconnected = True
             return {"type": "websocket.disconnect"} if self.groups else None
-        self._unconnected = self._begun and not self._connected  # a `websocket_connect` of its own tells neither
+        self._chanx_unconnected = (
+            self._chanx_begun and not self._chanx_connected
+        )  # a `websocket_connect` of its own tells neither
         return {"type": "websocket.disconnect", "code": 1011 if isinstance(error, Exception) else 1006}
 
 
@@ -118,7 +120,7 @@ class AsyncWebsocketConsumer(_Websocket, AsyncConsumer):
     async def websocket_connect(self, message: dict[str, Any]) -> None:  # noqa: ARG002
         """A client asks for the connection."""
         groups = _groups(self)
-        self._begun = True
+        self._chanx_begun = True
         for group in groups:
             await self.channel_layer.group_add(group, self.channel_name)
         try:
@@ -127,7 +129,7 @@ class AsyncWebsocketConsumer(_Websocket, AsyncConsumer):
             await self.accept()
         except DenyConnection:
             await self.close()
-        self._connected = True
+        self._chanx_connected = True
 
     async def connect(self) -> None:
         """Accept the connection, or refuse it with `close`."""
@@ -140,8 +142,8 @@ class AsyncWebsocketConsumer(_Websocket, AsyncConsumer):
             subprotocol: one of those in `scope["subprotocols"]`.
             headers: of the response.
         """
-        if not (self._accepted or self._closed):
-            self._accepted = True
+        if not (self._chanx_accepted or self._chanx_closed):
+            self._chanx_accepted = True
             await super().send(_accepting(subprotocol, headers))
 
     async def websocket_receive(self, message: dict[str, Any]) -> None:
@@ -165,7 +167,7 @@ class AsyncWebsocketConsumer(_Websocket, AsyncConsumer):
             ValueError: neither is given.
         """
         event = _sending(text_data, bytes_data)
-        if not self._closed:
+        if not self._chanx_closed:
             await super().send(event)
         if close:
             await self.close(close)
@@ -177,23 +179,23 @@ class AsyncWebsocketConsumer(_Websocket, AsyncConsumer):
             code: of the close; 1000 when left out.
             reason: for people; cut to the 123 bytes that fit.
         """
-        if not self._closed:
-            self._closed = True
+        if not self._chanx_closed:
+            self._chanx_closed = True
             await super().send(_closing(code, reason))
 
     async def chanx_broadcast(self, message: dict[str, Any]) -> None:
         """Pass on what a native channel broadcasts to a group that this consumer is in; `text` is the frame."""
-        if self._accepted and not self._closed:
+        if self._chanx_accepted and not self._chanx_closed:
             await super().send({"type": "websocket.send", "text": message["text"]})
 
     async def websocket_disconnect(self, message: dict[str, Any]) -> None:
         """The connection has ended."""
-        self._closed = self._disconnected = True
+        self._chanx_closed = self._chanx_disconnected = True
         try:
             for group in _groups(self):
                 await self.channel_layer.group_discard(group, self.channel_name)
         finally:
-            if not self._unconnected:
+            if not self._chanx_unconnected:
                 await self.disconnect(message.get("code", 1005))
         raise StopConsumer
 
@@ -247,16 +249,16 @@ class WebsocketConsumer(_Websocket, SyncConsumer):
     def websocket_connect(self, message: dict[str, Any]) -> None:  # noqa: ARG002
         """A client asks for the connection."""
         groups = _groups(self)
-        self._begun = True
+        self._chanx_begun = True
         for group in groups:
             async_to_sync(self.channel_layer.group_add)(group, self.channel_name)
         try:
-            self.connect()
+            self._chanx_call(self.connect)
         except AcceptConnection:
             self.accept()
         except DenyConnection:
             self.close()
-        self._connected = True
+        self._chanx_connected = True
 
     def connect(self) -> None:
         """Accept the connection, or refuse it with `close`."""
@@ -269,13 +271,13 @@ class WebsocketConsumer(_Websocket, SyncConsumer):
             subprotocol: one of those in `scope["subprotocols"]`.
             headers: of the response.
         """
-        if not (self._accepted or self._closed):
-            self._accepted = True
+        if not (self._chanx_accepted or self._chanx_closed):
+            self._chanx_accepted = True
             super().send(_accepting(subprotocol, headers))
 
     def websocket_receive(self, message: dict[str, Any]) -> None:
         """A frame has come."""
-        self.receive(**_received(message))
+        self._chanx_call(self.receive, **_received(message))
 
     def receive(self, text_data: str | None = None, bytes_data: bytes | None = None) -> None:
         """Handle a frame: one of the two is given."""
@@ -294,7 +296,7 @@ class WebsocketConsumer(_Websocket, SyncConsumer):
             ValueError: neither is given.
         """
         event = _sending(text_data, bytes_data)
-        if not self._closed:
+        if not self._chanx_closed:
             super().send(event)
         if close:
             self.close(close)
@@ -306,24 +308,24 @@ class WebsocketConsumer(_Websocket, SyncConsumer):
             code: of the close; 1000 when left out.
             reason: for people; cut to the 123 bytes that fit.
         """
-        if not self._closed:
-            self._closed = True
+        if not self._chanx_closed:
+            self._chanx_closed = True
             super().send(_closing(code, reason))
 
     def chanx_broadcast(self, message: dict[str, Any]) -> None:
         """Pass on what a native channel broadcasts to a group that this consumer is in; `text` is the frame."""
-        if self._accepted and not self._closed:
+        if self._chanx_accepted and not self._chanx_closed:
             super().send({"type": "websocket.send", "text": message["text"]})
 
     def websocket_disconnect(self, message: dict[str, Any]) -> None:
         """The connection has ended."""
-        self._closed = self._disconnected = True
+        self._chanx_closed = self._chanx_disconnected = True
         try:
             for group in _groups(self):
                 async_to_sync(self.channel_layer.group_discard)(group, self.channel_name)
         finally:
-            if not self._unconnected:
-                self.disconnect(message.get("code", 1005))
+            if not self._chanx_unconnected:
+                self._chanx_call(self.disconnect, message.get("code", 1005))
         raise StopConsumer
 
     def disconnect(self, code: int) -> None:
@@ -346,7 +348,7 @@ class JsonWebsocketConsumer(WebsocketConsumer):
         """
         if not text_data:
             raise ValueError("a frame without text came; JSON is sent as text")
-        self.receive_json(self.decode_json(text_data), **kwargs)
+        self._chanx_call(self.receive_json, self.decode_json(text_data), **kwargs)
 
     def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Handle a frame."""

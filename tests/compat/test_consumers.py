@@ -14,7 +14,8 @@ import pytest
 
 from chanx.channels.consumer import AsyncConsumer, SyncConsumer, get_handler_name
 from chanx.channels.exceptions import StopConsumer
-from chanx.channels.generic.websocket import AsyncWebsocketConsumer, WebsocketConsumer
+from chanx.channels.generic.http import AsyncHttpConsumer
+from chanx.channels.generic.websocket import AsyncWebsocketConsumer, JsonWebsocketConsumer, WebsocketConsumer
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.channels.testing import ApplicationCommunicator, WebsocketCommunicator
 from chanx.compat import consumer as machinery
@@ -322,6 +323,49 @@ def test_a_loop_that_ends_before_its_connections_is_no_reason_to_wait(recwarn: p
     asyncio.run(begin())
     waiting.close()  # raises RuntimeError where something is awaited
     assert log == []
+
+
+# -- what users' classes may be like --------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("name", ["connect", "receive", "receive_json", "disconnect", "tell"])
+async def test_a_coroutine_function_in_a_synchronous_consumer_is_an_error_that_says_so(name: str) -> None:
+    layer = InMemoryChannelLayer()
+    register_channel_layer("default", layer)
+
+    async def method(self: Any, *args: Any, **kwargs: Any) -> None:
+        pass  # nobody would come here
+
+    method.__name__ = name
+    wrong: Any = type("Wrong", (JsonWebsocketConsumer,), {name: method, "groups": ["all"]})
+    client = WebsocketCommunicator(wrong.as_asgi(), "/")
+    await client.send_input({"type": "websocket.connect"})
+    if name == "tell":
+        await client.receive_output()
+        await layer.group_send("all", {"type": "tell"})
+    elif name == "disconnect":
+        await client.send_input({"type": "websocket.disconnect"})
+    else:
+        await client.send_json_to({})
+    with pytest.raises(TypeError, match=rf"Wrong\.{name} is a coroutine function; .* write `def`"):
+        await client.wait()
+
+
+async def test_a_plain_function_for_a_message_in_an_asynchronous_consumer_is_an_error_that_says_so() -> None:
+    class Wrong(AsyncConsumer):
+        def tell_it(self, message: Any) -> None:
+            pass
+
+    client = ApplicationCommunicator(Wrong.as_asgi(), {"type": "x"})
+    await client.send_input({"type": "tell.it"})
+    with pytest.raises(TypeError, match=r"Wrong\.tell_it is a plain function; .* write `async def`"):
+        await client.wait()
+
+
+@pytest.mark.parametrize("base", [AsyncWebsocketConsumer, WebsocketConsumer, AsyncHttpConsumer])
+def test_attributes_of_users_classes_have_names_of_their_own(base: Any) -> None:
+    ours = {name for name in dir(base) if name.startswith("_") and not name.startswith(("__", "_chanx_"))}
+    assert ours <= {"_give_up", "_farewell", "_sender", "_method"}  # a `_closed`, for one, is theirs
 
 
 # -- a client that leaves -------------------------------------------------------------------------------

@@ -12,7 +12,7 @@ import pytest
 from asgiref.sync import iscoroutinefunction
 from websockets.sync.client import connect
 
-from tests.compat import configured  # noqa: F401  # isort: skip - Django must be configured first
+from tests import django_project  # noqa: F401  # isort: skip - Django must be configured first
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.channels.routing import ProtocolTypeRouter, URLRouter
 from chanx.channels.testing import WebsocketCommunicator

@@ -8,7 +8,7 @@ from typing import Annotated, Any, Literal
 import pytest
 from pydantic import BaseModel
 
-from tests.compat import configured  # noqa: F401  # isort: skip - Django must be configured first
+from tests import django_project  # noqa: F401  # isort: skip - Django must be configured first
 import channels.routing
 import django
 from django.core.exceptions import ImproperlyConfigured
@@ -363,5 +363,5 @@ async def test_channels_are_routed_by_name() -> None:
 
 
 def test_the_default_application_is_named_by_the_settings() -> None:
-    with override_settings(ASGI_APPLICATION="tests.compat.configured.django"):
+    with override_settings(ASGI_APPLICATION="tests.django_project.django"):
         assert get_default_application() is django

@@ -8,7 +8,7 @@ from typing import Any
 import anyio
 import pytest
 
-from tests.compat import configured  # noqa: F401  # isort: skip - Django must be configured first
+from tests import django_project  # noqa: F401  # isort: skip - Django must be configured first
 from channels.worker import Worker
 
 from chanx.channels.consumer import AsyncConsumer, SyncConsumer
