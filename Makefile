@@ -7,15 +7,18 @@ PORT ?= 8000
 ARGS ?=
 # Three processes on two cores, each test file in one of them, since much of a test is waiting; PARALLEL= runs all in one.
 PARALLEL ?= --numprocesses 3 --dist loadfile
+# Each process would compile all modules anew, and pytest rewrite all tests, where the environment forbids to keep them.
+export PYTHONDONTWRITEBYTECODE :=
 # Material for MkDocs prints a notice about its future on every run.
 export NO_MKDOCS_2_WARNING := 1
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test hosts faults check format bench docs docs-serve clean
+.PHONY: help demo test full hosts faults check format bench docs docs-serve clean
 
 help:
 	@echo "make demo    run examples/chat on http://$(HOST):$(PORT)/ (HOST=, PORT=)"
 	@echo "make test    run the test suite (ARGS= goes to pytest)"
+	@echo "make full    the suite with every matrix and repetition in its long form (ARGS= goes to pytest)"
 	@echo "make hosts   all applications on all servers, over real sockets (ARGS= goes to pytest)"
 	@echo "make faults  what breaks, on all of them: slow readers, resets, vanished clients, SIGTERM, SIGKILL"
 	@echo "make check   lint, formatting, types, architecture, docs"
@@ -35,6 +38,9 @@ test:
 	@scripts/system.sh redis-server chromium node npm valgrind
 	@scripts/npm.sh
 	$(PY) -m pytest $(PARALLEL) $(ARGS)
+
+full: export CHANX_FULL := 1
+full: test
 
 hosts:
 	@scripts/venv.sh dev

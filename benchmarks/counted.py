@@ -5,39 +5,16 @@ name.
 """
 
 import gc
-import os
 import sys
-import traceback
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable
 from functools import partial
 
 from benchmarks.backend import BACKENDS, BackendName, run
 from benchmarks.contestants import Contestant, heats
+from benchmarks.forked import fork
 from benchmarks.wire import App, timed
 
 FEW = 50
-
-
-def fork(work: Callable[[], None]) -> int:
-    """The id of a process that has done `work`, and nothing else, and has ended.
-
-    Raises:
-        SystemExit: it failed; its traceback is printed.
-    """
-    sys.stdout.flush()
-    if pid := os.fork():
-        _, status = os.waitpid(pid, 0)
-        if status:
-            raise SystemExit(1)
-        return pid
-    try:
-        work()
-        sys.stdout.flush()
-    except BaseException:
-        traceback.print_exc()
-        sys.stderr.flush()
-        os._exit(1)
-    os._exit(0)  # at once: tearing the interpreter down is not what is counted
 
 
 def run_messages(backend: BackendName, contestant: Contestant, app: App, messages: int) -> None:

@@ -3,10 +3,10 @@
 from collections.abc import Awaitable, Callable, Mapping
 from typing import Annotated, Any
 
-from fastapi import FastAPI, WebSocket, WebSocketDisconnect
 from pydantic import BaseModel, Field, TypeAdapter
 from starlette.applications import Starlette
 from starlette.routing import WebSocketRoute
+from starlette.websockets import WebSocket, WebSocketDisconnect
 
 from benchmarks.limits import union
 from benchmarks.messages import Family, Handler, execute
@@ -44,6 +44,8 @@ def fastapi_route(messages: Family, handlers: Mapping[type[Any], Handler]) -> Ap
     """`receive_json`, `TypeAdapter.validate_python` of a discriminated union, a dict of handlers,
     `send_json` of `model_dump()`.
     """
+    from fastapi import FastAPI  # only here: under valgrind its import alone takes seconds
+
     kind: Any = Annotated[union(messages), Field(discriminator="action")] if messages.size > 1 else messages.types[0]
     adapter = TypeAdapter[BaseModel](kind)
     app = FastAPI()

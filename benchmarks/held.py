@@ -1,8 +1,8 @@
 """How much memory an open connection takes, as `tracemalloc` counts it: what Python allocates, and nothing else.
 
-Started as a process for each contestant (`python -m benchmarks.held NAME CONNECTIONS MESSAGES`), it prints the bytes
-for each of the connections that are open at once, the server's side of the benchmark included. What the bare loop
-takes is subtracted.
+Started as `python -m benchmarks.held CONNECTIONS MESSAGES NAME...`, it forks for each contestant that is named and
+prints the bytes for each of its connections that are open at once, the server's side of the benchmark included. What
+the bare loop takes is subtracted.
 """
 
 import asyncio
@@ -10,8 +10,11 @@ import gc
 import subprocess
 import sys
 import tracemalloc
+from collections.abc import Sequence
+from functools import partial
 
-from benchmarks.lives import BARE, LIVES
+from benchmarks.forked import fork
+from benchmarks.lives import BARE, LIVES, Life
 from benchmarks.messages import frames
 from benchmarks.wire import App, Event, scope
 
@@ -22,11 +25,11 @@ def table(connections: int) -> list[str]:
     """The lines of the table."""
     cells: list[tuple[str, ...]] = [HEADINGS]
     for messages, when in ((0, ""), (1, ", after a message")):
-        least = measured(BARE, connections, messages)
-        for life in LIVES:
-            if life.limit != BARE or life.name.startswith(BARE) or (messages and life.memory_target is None):
-                continue
-            cost = measured(life.name, connections, messages)
+        lives = [life for life in LIVES if life.limit == BARE and not life.name.startswith(BARE)]
+        if messages:
+            lives = [life for life in lives if life.memory_target is not None]
+        least, *costs = measured([BARE, *(life.name for life in lives)], connections, messages)
+        for life, cost in zip(lives, costs, strict=True):
             above, target = cost - least, None if messages else life.memory_target
             verdict = "" if target is None else "ok" if above <= target else "over"
             cells.append((life.name + when, f"{cost:.0f}", f"{above:.0f}", f"{target or ''}", verdict))
@@ -41,17 +44,17 @@ def table(connections: int) -> list[str]:
     return [text[0], "-" * max(map(len, text)), *text[1:]]
 
 
-def measured(name: str, connections: int, messages: int) -> float:
-    """Bytes for each connection of a contestant, in a process of its own.
+def measured(names: Sequence[str], connections: int, messages: int) -> list[float]:
+    """Bytes for each connection of each contestant, in a process of its own.
 
     Raises:
-        SystemExit: that process failed.
+        SystemExit: such a process failed.
     """
-    command = [sys.executable, "-m", "benchmarks.held", name, str(connections), str(messages)]
+    command = [sys.executable, "-m", "benchmarks.held", str(connections), str(messages), *names]
     child = subprocess.run(command, capture_output=True, text=True, check=False)
     if child.returncode:
-        raise SystemExit(f"{child.stdout}{child.stderr}{name} ended with {child.returncode}")
-    return float(child.stdout)
+        raise SystemExit(f"{child.stdout}{child.stderr}the memory of connections could not be measured")
+    return [float(line) for line in child.stdout.splitlines()]
 
 
 async def hold(app: App, connections: int, messages: int) -> float:
@@ -101,6 +104,15 @@ async def hold(app: App, connections: int, messages: int) -> float:
     return (after - before) / connections
 
 
+def show(life: Life, connections: int, messages: int) -> None:
+    print(asyncio.run(hold(life.build(), connections, messages)))
+
+
+def main(connections: int, messages: int, names: Sequence[str]) -> None:
+    known = {life.name: life for life in LIVES}
+    for name in names:
+        fork(partial(show, known[name], connections, messages))
+
+
 if __name__ == "__main__":
-    chosen = next(life for life in LIVES if life.name == sys.argv[1])
-    print(asyncio.run(hold(chosen.build(), int(sys.argv[2]), int(sys.argv[3]))))
+    main(int(sys.argv[1]), int(sys.argv[2]), sys.argv[3:])

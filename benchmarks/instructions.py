@@ -34,7 +34,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--backend", choices=tuple(BACKENDS), default="asyncio")
     parser.add_argument("--messages", type=int, default=1000, help="messages of each contestant that are counted")
     parser.add_argument("--heat", default="", help="run only heats whose name contains this")
-    parser.add_argument("--quick", action="store_true", help="ten types and few messages, to see that it runs")
+    parser.add_argument("--quick", action="store_true", help="one type and few messages, to see that it runs")
 
 
 def run(arguments: Namespace) -> int:
@@ -42,7 +42,7 @@ def run(arguments: Namespace) -> int:
         print(MISSING, file=sys.stderr)
         return 2
     backend: BackendName = arguments.backend
-    messages, heat = (20, "10 types") if arguments.quick else (arguments.messages, arguments.heat)
+    messages, heat = (20, arguments.heat or "1 type") if arguments.quick else (arguments.messages, arguments.heat)
     print(environment(backend))
     print(f"Instructions per message, from {messages} messages", flush=True)
     costs = count(backend, heat, messages)

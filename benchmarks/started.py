@@ -86,15 +86,15 @@ def starts() -> tuple[Start, ...]:
     )
 
 
-def table(rounds: int) -> list[str]:
-    """The lines of the table."""
+def table(rounds: int, *, warm_up: bool = True) -> list[str]:
+    """The lines of the table; without a round to warm up, the first one pays for compiling what is imported."""
     known = {start.name: start for start in starts()}
     costs: dict[str, list[float]] = {name: [] for name in known}
     with TemporaryDirectory() as folder:
         # bytecode for all alike, whatever was written before and whatever the environment says about writing it
         environment = {**os.environ, "PYTHONPYCACHEPREFIX": folder}
         environment.pop("PYTHONDONTWRITEBYTECODE", None)
-        for number in range(-1, rounds):  # the first round writes the bytecode of what is imported
+        for number in range(-1 if warm_up else 0, rounds):  # the first one writes the bytecode of what is imported
             for name in order(tuple(known), number):
                 cost = cpu(known[name].source, environment)
                 if number >= 0:

@@ -1,13 +1,12 @@
 """The benchmarks run, and their limits do the work that they are limits of. No times are judged here."""
 
 import json
-import subprocess
-import sys
 
 import anyio
 import anyio.lowlevel
 import pytest
 
+from benchmarks.__main__ import main
 from benchmarks.backend import BACKENDS, BackendName
 from benchmarks.contestants import Contestant, heats
 from benchmarks.crowds import WRITERS, Consumers, Crowd, Loop, Members, Sends
@@ -16,7 +15,7 @@ from benchmarks.lifecycle import timed as connections
 from benchmarks.lives import LIVES, Life
 from benchmarks.stream import Streamer, frame, streamers
 from benchmarks.wire import App, UnansweredError, answers, timed
-from tests.tables import ROOT, assert_rows, benchmark, names
+from tests.tables import assert_rows, benchmark, names
 
 FRAMEWORKS = ("Starlette", "FastAPI")
 PEERS = "Channels'"  # they want Django's settings, of which a process has one; the tables run them in processes apart
@@ -27,12 +26,11 @@ def test_dispatch_prints_every_row(backend: BackendName) -> None:
     assert_rows(benchmark("dispatch", "--quick", "--backend", backend), names(heats(BACKENDS[backend])))
 
 
-def test_a_heat_that_is_not_there_is_told() -> None:
-    command = [sys.executable, "-m", "benchmarks", "dispatch", "--quick", "--heat", "11 types"]
-    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=60)
-    assert ended.returncode == 2
-    assert "'11 types'" in ended.stderr
-    assert "10 types" in ended.stderr
+def test_a_heat_that_is_not_there_is_told(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["dispatch", "--quick", "--heat", "11 types"]) == 2
+    told = capsys.readouterr().err
+    assert "'11 types'" in told
+    assert "10 types" in told
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import json
-import os
 import uuid
 from contextlib import ExitStack
 from typing import Any
 
 from websockets.sync.client import ClientConnection, connect
 
+from tests.full import FULL
 from tests.hosts.facts import ENDINGS, Facts
 from tests.hosts.raw import RawClient
 from tests.servers import Server, serve
 
-#: All applications on all servers, as `make hosts` and `make faults` have it; else each server once.
-FULL = bool(os.environ.get("CHANX_FULL"))
 TIMEOUT = 15.0  # seconds; how long an answer may take on a loaded machine
 
 APPS = [name + lifespan for name in ("bare", "route", "mount", "fastapi") for lifespan in ("", "_without_lifespan")]

@@ -15,9 +15,10 @@ from websockets.exceptions import ConnectionClosed, InvalidStatus
 from websockets.frames import Frame, Opcode
 from websockets.sync.client import ClientConnection
 
+from tests.full import FULL
 from tests.hosts import apps
 from tests.hosts.apps import MAX_SIZE
-from tests.hosts.host import FULL, TIMEOUT, Host, echo, receive, send
+from tests.hosts.host import TIMEOUT, Host, echo, receive, send
 
 pytestmark = pytest.mark.hosts
 

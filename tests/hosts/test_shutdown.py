@@ -9,9 +9,10 @@ import pytest
 from websockets.exceptions import ConnectionClosed, WebSocketException
 from websockets.sync.client import ClientConnection, connect
 
+from tests.full import FULL
 from tests.hosts import apps
 from tests.hosts.facts import ENDINGS
-from tests.hosts.host import FULL, PAIRS, SHORT, TIMEOUT, Host, Running, echo, receive, send
+from tests.hosts.host import PAIRS, SHORT, TIMEOUT, Host, Running, echo, receive, send
 from tests.servers import STOP_TIMEOUT
 
 pytestmark = [pytest.mark.hosts, pytest.mark.faults]
