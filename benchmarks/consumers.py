@@ -7,10 +7,12 @@ import functools
 from importlib.util import find_spec
 from typing import Any
 
-from benchmarks.messages import execute
+from benchmarks.messages import execute, family
 from benchmarks.wire import App
 from chanx.channels.generic.websocket import AsyncJsonWebsocketConsumer
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
+from chanx.channels.websocket import AsyncJsonWebsocketConsumer as StructuredConsumer
+from chanx.core.decorators import ws_handler
 
 #: Is Django Channels there to be compared with?
 CHANNELS = find_spec("channels") is not None and find_spec("django") is not None
@@ -30,6 +32,18 @@ class Consumer(Base):
 
 CASE = """            case {{"action": "say{n}", "text": str(text), "count": int()}}:
                 await self.send_json({{"action": "said", "text": text}})
+"""
+
+DECORATED = """
+class Consumer(Base):
+    channel_layer_alias = {alias!r}
+    log_websocket_message = send_completion = False
+{handlers}"""
+
+HANDLER = """
+    @ws_handler
+    async def handle_say{n}(self, message: Say{n}) -> Said:
+        return Said(text=message.text)
 """
 
 MEMBER = """
@@ -89,6 +103,21 @@ def consumer(size: int, *, layered: bool = True, channels: bool = False) -> App:
     """
     cases = "".join(CASE.format(n=n) for n in range(size))
     return _made(CONSUMER.format(alias=LAYER if layered else "none", cases=cases), channels=channels)
+
+
+def decorated(size: int) -> App:
+    """A consumer of chanx 2.x, with a handler for each action that returns its reply.
+
+    Args:
+        size: how many actions.
+    """
+    layer()
+    messages = family("pydantic", size)
+    names: dict[str, Any] = {kind.__name__: kind for kind in (*messages.types, messages.reply)}
+    names |= {"Base": StructuredConsumer, "ws_handler": ws_handler}
+    source = DECORATED.format(alias=LAYER, handlers="".join(HANDLER.format(n=n) for n in range(size)))
+    made: App = execute(source, names)["Consumer"].as_asgi()
+    return made
 
 
 def member(group: str, *, channels: bool = False) -> App:

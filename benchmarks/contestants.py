@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks import messages
 from benchmarks.backend import BACKENDS
-from benchmarks.consumers import CHANNELS, consumer
+from benchmarks.consumers import CHANNELS, consumer, decorated
 from benchmarks.frameworks import fastapi_route, starlette_endpoint
 from benchmarks.limits import msgspec_limit, pydantic_limit
 from benchmarks.messages import Family, FamilyName, Handler, family, frames, handlers
@@ -26,6 +26,7 @@ TARGET_SIZE = 10  # at the other sizes the point is that the ratio stays where i
 TARGETS: dict[FamilyName, float] = {"msgspec": 1.2, "pydantic": 1.15}
 INVALID_TARGET = 1.4
 CONSUMER_TARGET = 1.5
+STRUCTURED_TARGET = 2.0
 INVALID = {
     "wrong shape": messages.WRONG_SHAPE,
     "unknown action": messages.UNKNOWN_ACTION,
@@ -146,6 +147,14 @@ def _consumers(*, peers: bool) -> Iterator[Contestant]:
         yield of("Channels' JSON consumer, channel layer", channels=True)
 
 
+def _structured() -> Iterator[Contestant]:
+    """Consumers of chanx 2.x, logging and completions off, beside the limit of their messages."""
+    limit, texts = "(b), beside consumers", frames(10)
+    yield Contestant(limit, _limit("pydantic", 10), texts)
+    yield Contestant(f"{limit}, once more", _limit("pydantic", 10), texts, limit)
+    yield Contestant("chanx 2.x consumer, 10 types", lambda: decorated(10), texts, limit, STRUCTURED_TARGET)
+
+
 def heats(turn: Pause) -> tuple[Heat, ...]:
     """Every heat, nothing built yet. `turn` suspends once, and comes back in the event loop's next round."""
     return (
@@ -153,5 +162,6 @@ def heats(turn: Pause) -> tuple[Heat, ...]:
         Heat("suspension", tuple(_suspended(turn))),
         Heat("invalid frames, msgspec", tuple(_invalid("msgspec"))),
         Heat("invalid frames, pydantic", tuple(_invalid("pydantic"))),
+        *((Heat("structured consumers", tuple(_structured())),) if turn is BACKENDS["asyncio"] else ()),
         Heat("consumers", tuple(_consumers(peers=CHANNELS and turn is BACKENDS["asyncio"]))),
     )

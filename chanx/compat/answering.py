@@ -1,0 +1,178 @@
+"""What consumers of messages send: messages, errors, and the end of what a message led to.
+
+In all frames that answer a frame stands what that frame had beside its message: `envelope` knows it.
+"""
+
+from __future__ import annotations
+
+import logging
+from collections.abc import Collection, Mapping
+from contextvars import ContextVar
+from typing import Any, ClassVar, cast
+
+import anyio.lowlevel
+from pydantic import BaseModel, ValidationError
+
+from chanx.compat.casing import camelized
+from chanx.compat.compiled import Compiled
+from chanx.compat.exceptions import StopConsumer
+from chanx.compat.refused import findings, is_message
+from chanx.compat.settings import setting
+from chanx.compat.websocket import AsyncJsonWebsocketConsumer
+from chanx.messages.outgoing import CompleteMessage, ErrorMessage
+
+logger = logging.getLogger("chanx")
+
+#: So many characters of a frame are logged.
+_LOGGED = 1000
+
+#: What stands beside the message in all frames that answer the one that is being handled.
+envelope: ContextVar[Mapping[str, Any] | None] = ContextVar("chanx_envelope", default=None)
+
+
+class Answering(AsyncJsonWebsocketConsumer):
+    """A consumer that sends messages.
+
+    Attributes:
+        send_completion: send a message when all is done that a message led to; None for the setting.
+        send_message_immediately: let other tasks run after each message that is sent; None for the setting.
+        log_websocket_message: log messages; None for the setting.
+        log_ignored_actions: but not those with these actions.
+        camelize: names are in camel case on the wire; None for the setting.
+        discriminator_field: the name of the field that tells messages apart.
+        compiled: what the class was compiled into.
+    """
+
+    send_completion: bool | None = None
+    send_message_immediately: bool | None = None
+    log_websocket_message: bool | None = None
+    log_ignored_actions: Collection[str] | None = None
+    camelize: bool | None = None
+    discriminator_field: str = "action"
+
+    #: Attributes whose None stands for a setting.
+    _settings: ClassVar[Mapping[str, str]] = {
+        "send_completion": "SEND_COMPLETION",
+        "send_message_immediately": "SEND_MESSAGE_IMMEDIATELY",
+        "log_websocket_message": "LOG_WEBSOCKET_MESSAGE",
+        "log_ignored_actions": "LOG_IGNORED_ACTIONS",
+        "camelize": "CAMELIZE",
+    }
+
+    compiled: Compiled
+    _plain = False  # messages are encoded and sent at once, for no method on their way is overridden
+
+    def _settle(self) -> None:
+        """Look the settings up for this connection."""
+        for name, key in self._settings.items():
+            if getattr(self, name) is None:
+                setattr(self, name, setting(key))
+
+    @property
+    def should_send_completion(self) -> bool:
+        """Is a message sent when all is done that a message led to?"""
+        return bool(setting("SEND_COMPLETION") if self.send_completion is None else self.send_completion)
+
+    @property
+    def should_camelize(self) -> bool:
+        """Are names in camel case on the wire?"""
+        return bool(setting("CAMELIZE") if self.camelize is None else self.camelize)
+
+    @property
+    def all_log_ignored_actions(self) -> set[str]:
+        """The actions of messages that are not logged: those of completions among them."""
+        own = setting("LOG_IGNORED_ACTIONS") if self.log_ignored_actions is None else self.log_ignored_actions
+        return {*own, "complete", "group_complete", "event_complete"}
+
+    # -- messages -----------------------------------------------------------------------------------
+
+    async def handle_result(self, result: Any) -> None:
+        """Send what a handler has returned: a message, or several."""
+        for one in cast("list[Any]", result) if isinstance(result, list | tuple) else (result,):
+            await self.send_message(one)
+
+    async def send_message(self, message: Any, *, validate: bool = False) -> None:
+        """Send a message to the client.
+
+        Args:
+            message: a pydantic model.
+            validate: check that it is one that the class says it sends.
+
+        Raises:
+            pydantic.ValidationError: it is none of these.
+            TypeError: it is no pydantic model.
+        """
+        if validate:
+            self.compiled.outgoing_message_adapter.validate_python(message)
+        if not isinstance(message, BaseModel):
+            raise TypeError(f"{type(message).__qualname__} is no message; send a pydantic model, or use send_json")
+        beside = envelope.get()
+        if self._plain and beside is None and not (self.camelize or self.log_websocket_message):
+            if not self._closed:
+                await self._frame(self.compiled.encoder(message.__class__)(message).decode())
+        else:
+            content = message.model_dump(mode="json", by_alias=True)
+            if self.camelize:
+                content = camelized(content)
+            await self.send_json(content if beside is None else {**content, **beside})
+        if self.send_message_immediately:
+            await anyio.lowlevel.checkpoint()
+
+    async def send_json(self, content: Any, close: bool | int = False) -> None:
+        """Log and send a frame, and then close the connection where `close` is True or a code."""
+        if self.log_websocket_message:
+            self._log("sent", content)
+        await super().send_json(content, close)
+
+    def _log(self, what: str, content: Any) -> None:
+        action = cast("dict[str, Any]", content).get(self.discriminator_field) if isinstance(content, dict) else ""
+        if action not in self.all_log_ignored_actions:
+            logger.info("%s %s %s: %.*s", type(self).__qualname__, what, action, _LOGGED, str(cast(Any, content)))
+
+    async def _frame(self, text: str) -> None:
+        try:
+            await self.base_send({"type": "websocket.send", "text": text})
+        except OSError as error:  # as in `AsyncConsumer.send`
+            self._pump.lost = error
+            raise
+
+    # -- what goes wrong ----------------------------------------------------------------------------
+
+    async def _refuse(self, error: ValidationError) -> None:
+        await self.handle_validation_error(error)
+        if self.send_completion and is_message(error):
+            await self.send_message(CompleteMessage())
+
+    async def _broken(self, error: Exception) -> None:
+        self._unless_over(error)
+        await self.handle_json_processing_error(error)
+        if self.send_completion:
+            await self.send_message(CompleteMessage())
+
+    def _unless_over(self, error: Exception) -> None:
+        """Raise what ends the handler, or the consumer, and is no mistake."""
+        if error is self._pump.lost or isinstance(error, StopConsumer):
+            raise error
+
+    async def _handler_failed(self, error: Exception, message: Any) -> None:
+        self._unless_over(error)
+        await self.handle_message_handler_error(error, self.compiled.tag(message), message)
+
+    async def handle_validation_error(self, error: ValidationError) -> None:
+        """Answer a frame that is no message."""
+        await self.send_message(ErrorMessage(payload=findings(error)))
+
+    async def handle_json_processing_error(self, error: Exception) -> None:
+        """Answer a frame that could not be handled for another reason; it is logged."""
+        logger.error("%s failed to process a frame", type(self).__qualname__, exc_info=error)
+        await self.send_message(ErrorMessage(payload={"detail": "Failed to process message"}))
+
+    async def handle_message_handler_error(self, error: Exception, action: str, message: BaseModel) -> None:  # noqa: ARG002
+        """Answer a message whose handler has raised; it is logged."""
+        logger.error("%s failed to process a message %r", type(self).__qualname__, action, exc_info=error)
+        await self.send_message(ErrorMessage(payload={"detail": f"Failed to process message for {action}"}))
+
+    async def handle_event_handler_error(self, error: Exception, action: str, event: BaseModel) -> None:  # noqa: ARG002
+        """Tell the client that the handler of an event has raised; it is logged."""
+        logger.error("%s failed to process an event %r", type(self).__qualname__, action, exc_info=error)
+        await self.send_message(ErrorMessage(payload={"detail": f"Failed to process event for {action}"}))
