@@ -40,7 +40,6 @@ class Answering(AsyncJsonWebsocketConsumer):
         log_ignored_actions: but not those with these actions.
         camelize: names are in camel case on the wire; None for the setting.
         discriminator_field: the name of the field that tells messages apart.
-        compiled: what the class was compiled into.
     """
 
     send_completion: bool | None = None
@@ -51,7 +50,7 @@ class Answering(AsyncJsonWebsocketConsumer):
     discriminator_field: str = "action"
 
     #: Attributes whose None stands for a setting.
-    _settings: ClassVar[Mapping[str, str]] = {
+    _chanx_settings: ClassVar[Mapping[str, str]] = {
         "send_completion": "SEND_COMPLETION",
         "send_message_immediately": "SEND_MESSAGE_IMMEDIATELY",
         "log_websocket_message": "LOG_WEBSOCKET_MESSAGE",
@@ -59,12 +58,12 @@ class Answering(AsyncJsonWebsocketConsumer):
         "camelize": "CAMELIZE",
     }
 
-    compiled: Compiled
-    _plain = False  # messages are encoded and sent at once, for no method on their way is overridden
+    _chanx_compiled: Compiled
+    _chanx_plain = False  # messages are encoded and sent at once, for no method on their way is overridden
 
-    def _settle(self) -> None:
+    def _chanx_settle(self) -> None:
         """Look the settings up for this connection."""
-        for name, key in self._settings.items():
+        for name, key in self._chanx_settings.items():
             if getattr(self, name) is None:
                 setattr(self, name, setting(key))
 
@@ -103,13 +102,13 @@ class Answering(AsyncJsonWebsocketConsumer):
             TypeError: it is no pydantic model.
         """
         if validate:
-            self.compiled.outgoing_message_adapter.validate_python(message)
+            self._chanx_compiled.outgoing_message_adapter.validate_python(message)
         if not isinstance(message, BaseModel):
             raise TypeError(f"{type(message).__qualname__} is no message; send a pydantic model, or use send_json")
         beside = envelope.get()
-        if self._plain and beside is None and not (self.camelize or self.log_websocket_message):
-            if not self._closed:
-                await self._frame(self.compiled.encoder(message.__class__)(message).decode())
+        if self._chanx_plain and beside is None and not (self.camelize or self.log_websocket_message):
+            if not self._chanx_closed:
+                await self._chanx_frame(self._chanx_compiled.encoder(message.__class__)(message).decode())
         else:
             content = message.model_dump(mode="json", by_alias=True)
             if self.camelize:
@@ -121,15 +120,15 @@ class Answering(AsyncJsonWebsocketConsumer):
     async def send_json(self, content: Any, close: bool | int = False) -> None:
         """Log and send a frame, and then close the connection where `close` is True or a code."""
         if self.log_websocket_message:
-            self._log("sent", content)
+            self._chanx_log("sent", content)
         await super().send_json(content, close)
 
-    def _log(self, what: str, content: Any) -> None:
+    def _chanx_log(self, what: str, content: Any) -> None:
         action = cast("dict[str, Any]", content).get(self.discriminator_field) if isinstance(content, dict) else ""
         if action not in self.all_log_ignored_actions:
             logger.info("%s %s %s: %.*s", type(self).__qualname__, what, action, _LOGGED, str(cast(Any, content)))
 
-    async def _frame(self, text: str) -> None:
+    async def _chanx_frame(self, text: str) -> None:
         try:
             await self.base_send({"type": "websocket.send", "text": text})
         except OSError as error:  # as in `AsyncConsumer.send`
@@ -138,25 +137,25 @@ class Answering(AsyncJsonWebsocketConsumer):
 
     # -- what goes wrong ----------------------------------------------------------------------------
 
-    async def _refuse(self, error: ValidationError) -> None:
+    async def _chanx_refuse(self, error: ValidationError) -> None:
         await self.handle_validation_error(error)
         if self.send_completion and is_message(error):
             await self.send_message(CompleteMessage())
 
-    async def _broken(self, error: Exception) -> None:
-        self._unless_over(error)
+    async def _chanx_broken(self, error: Exception) -> None:
+        self._chanx_unless_over(error)
         await self.handle_json_processing_error(error)
         if self.send_completion:
             await self.send_message(CompleteMessage())
 
-    def _unless_over(self, error: Exception) -> None:
+    def _chanx_unless_over(self, error: Exception) -> None:
         """Raise what ends the handler, or the consumer, and is no mistake."""
         if error is self._pump.lost or isinstance(error, StopConsumer):
             raise error
 
-    async def _handler_failed(self, error: Exception, message: Any) -> None:
-        self._unless_over(error)
-        await self.handle_message_handler_error(error, self.compiled.tag(message), message)
+    async def _chanx_handler_failed(self, error: Exception, message: Any) -> None:
+        self._chanx_unless_over(error)
+        await self.handle_message_handler_error(error, self._chanx_compiled.tag(message), message)
 
     async def handle_validation_error(self, error: ValidationError) -> None:
         """Answer a frame that is no message."""

@@ -256,7 +256,7 @@ def compiled(consumer: type[Any]) -> Compiled:
         with _lock:
             found = consumer.__dict__.get("_chanx_compiled")
             if found is None:
-                found = Compiled(consumer, consumer.describe())
+                found = Compiled(consumer, cast(Any, consumer)._chanx_describe())
                 cast(Any, consumer)._chanx_compiled = found
     return found
 

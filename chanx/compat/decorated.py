@@ -70,7 +70,7 @@ class ChanxWebsocketConsumerMixin(StructuredConsumer, Generic[ReceiveEvent]):
         pass_through(cls, marks)
 
     @classmethod
-    def describe(cls) -> Described:
+    def _chanx_describe(cls) -> Described:
         """What the class is compiled from."""
         check(cls, explicit(cls), late=True)
         marks = marks_of(cls)
@@ -139,7 +139,7 @@ class ChanxWebsocketConsumerMixin(StructuredConsumer, Generic[ReceiveEvent]):
             InvalidChannelLayerError: there is no channel layer.
         """
         layer = needed(cls.get_channel_layer(), cls)
-        await to_groups(layer, names(groups, cls._all_groups()), event_payload(event))
+        await to_groups(layer, names(groups, cls._chanx_all_groups()), event_payload(event))
 
     @classmethod
     def send_event_sync(cls, event: ReceiveEvent, channel_name: str) -> None:

@@ -1,10 +1,11 @@
 """Consumers whose frames are messages: what chanx 2.x and 0.12 have in common.
 
 A frame's way: `dispatch` -> the validator -> the method for the message's class -> what it returns -> a frame. Where no
-method on that way is overridden, and nothing is to be logged or renamed, that is one coroutine (`_text`), and the text
-goes straight into the compiled validator. Else it goes the long way, over all that may be overridden: `receive`,
+method on that way is overridden, and nothing is to be logged or renamed, that is one coroutine (`_chanx_text`), and the
+text goes straight into the compiled validator. Else it goes the long way, over all that may be overridden: `receive`,
 `decode_json`, `receive_json`, `handle_json`, `receive_message`, `handle_result`, `send_message`, `send_json`. Which of
-them are is looked up once for each connection.
+them are is looked up once for each connection. Names that are not documented begin with `_chanx_`: the others are free
+for users' classes.
 
 Nothing is dispatched before the client is known to be let in.
 """
@@ -19,6 +20,7 @@ import msgspec
 from pydantic import BaseModel, ValidationError
 
 from chanx.compat.answering import Answering, envelope
+from chanx.compat.authenticators import authenticated
 from chanx.compat.casing import camelized, snaked
 from chanx.compat.compiled import Described, compiled
 from chanx.compat.exceptions import AcceptConnection, DenyConnection
@@ -47,31 +49,31 @@ class StructuredConsumer(Answering):
     extra_groups: Iterable[str] = ()
     groups: Any = None
 
-    #: A frame takes the short way where none of these is overridden; `_OUT` are those of frames to the client.
-    _IN: ClassVar[tuple[str, ...]] = (
+    #: A frame takes the short way in where none of these is overridden, and the short way out where none of the others.
+    _chanx_in_hooks: ClassVar[tuple[str, ...]] = (
         *("websocket_receive", "receive", "decode_json", "receive_json", "handle_json", "receive_message"),
         *("handle_result", "send_message"),
     )
-    _OUT: ClassVar[tuple[str, ...]] = ("send_json", "encode_json", "send")
+    _chanx_out_hooks: ClassVar[tuple[str, ...]] = ("send_json", "encode_json", "send")
     #: What follows an event.
-    _event_complete: ClassVar[type[BaseModel]] = EventCompleteMessage
+    _chanx_event_complete: ClassVar[type[BaseModel]] = EventCompleteMessage
     #: The class that all of them are compared with.
-    _unchanged: ClassVar[type[Any]]
+    _chanx_unchanged: ClassVar[type[Any]]
 
-    _ready = False  # the client has been let in
-    _quick = False  # frames take the short way in
-    _methods: Mapping[Any, str]
-    _encoders: Mapping[Any, Callable[[Any], bytes]]
-    _decode: Callable[[str], Any]
+    _chanx_ready = False  # the client has been let in
+    _chanx_quick = False  # frames take the short way in
+    _chanx_methods: Mapping[Any, str]
+    _chanx_encoders: Mapping[Any, Callable[[Any], bytes]]
+    _chanx_decode: Callable[[str], Any]
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:
         own = getattr(type(self), "groups", None)
         if not isinstance(own, str | property):  # a string is a mistake that is told later
-            self.groups = self._all_groups()
+            self.groups = self._chanx_all_groups()
         super().__init__(*args, **kwargs)
 
     @classmethod
-    def _all_groups(cls) -> list[str]:
+    def _chanx_all_groups(cls) -> list[str]:
         """`groups`, and the `extra_groups` of all classes."""
         found = dict.fromkeys(cls.groups or ())
         for one in reversed(cls.__mro__):
@@ -79,7 +81,7 @@ class StructuredConsumer(Answering):
         return list(found)
 
     @classmethod
-    def describe(cls) -> Described:
+    def _chanx_describe(cls) -> Described:
         """What the class is compiled from."""
         raise NotImplementedError
 
@@ -92,34 +94,39 @@ class StructuredConsumer(Answering):
 
     async def websocket_connect(self, message: Any) -> None:  # noqa: ARG002
         """Accept a client, ask the authenticator, and join the groups."""
-        made = self.compiled = compiled(type(self))
-        self._settle()
+        made = self._chanx_compiled = compiled(type(self))
+        self._chanx_settle()
         groups = _groups(self)
-        self._begun = True
-        if not await self._let_in():
+        self._chanx_begun = True
+        if not await self._chanx_let_in():
             return
         for group in groups:
             await self.channel_layer.group_add(group, self.channel_name)
         await self.post_authentication()
-        self._connected = True
-        self._decode, self._methods, self._encoders = made.decode, made.methods, made.encoders
-        self._plain = self._is_unchanged(self._OUT)
-        self._quick = self._is_unchanged(self._IN) and not made.strict
-        self._ready = True
+        self._chanx_connected = True
+        self._chanx_decode, self._chanx_methods, self._chanx_encoders = made.decode, made.methods, made.encoders
+        self._chanx_plain = self._chanx_is_unchanged(self._chanx_out_hooks)
+        self._chanx_quick = self._chanx_is_unchanged(self._chanx_in_hooks) and not made.strict
+        self._chanx_ready = True
 
-    async def _let_in(self) -> bool:
+    async def _chanx_let_in(self) -> bool:
         try:
             await self.connect()
         except AcceptConnection:
             await self.accept()
         except DenyConnection:
             await self.close()
-        return not self._closed
+        return not self._chanx_closed and await self._chanx_authenticated()
 
-    def _is_unchanged(self, names: Iterable[str]) -> bool:
+    async def _chanx_authenticated(self) -> bool:
+        return await authenticated(self)
+
+    def _chanx_is_unchanged(self, names: Iterable[str]) -> bool:
         for name in names:
             own = getattr(self, name)
-            if getattr(own, "__func__", own) is not getattr(base := getattr(self._unchanged, name), "__func__", base):
+            if getattr(own, "__func__", own) is not getattr(
+                base := getattr(self._chanx_unchanged, name), "__func__", base
+            ):
                 return False
         return True
 
@@ -128,7 +135,7 @@ class StructuredConsumer(Answering):
 
     async def websocket_disconnect(self, message: Any) -> None:
         """Leave the groups, and call `disconnect`."""
-        self._ready = self._quick = False
+        self._chanx_ready = self._chanx_quick = False
         await super().websocket_disconnect(message)
 
     async def join_group(self, group: str) -> None:
@@ -154,52 +161,62 @@ class StructuredConsumer(Answering):
 
     def dispatch(self, message: dict[str, Any]) -> Awaitable[None]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """Call the method for a message."""
-        if self._quick and message.get("type") == "websocket.receive" and not self._closed:
+        if self._chanx_quick and message.get("type") == "websocket.receive" and not self._chanx_closed:
             text = message.get("text")
             if text is not None and not (self.camelize or self.log_websocket_message):
-                return self._enveloped(text) if '"ref"' in text or '"topic"' in text else self._text(text, None)
-        return self._else(message)
+                return (
+                    self._chanx_enveloped(text)
+                    if '"ref"' in text or '"topic"' in text
+                    else self._chanx_text(text, None)
+                )
+        return self._chanx_else(message)
 
-    async def _else(self, message: dict[str, Any]) -> None:
-        if self._ready or message.get("type") in ("websocket.connect", "websocket.disconnect"):
+    async def _chanx_else(self, message: dict[str, Any]) -> None:
+        if self._chanx_ready or message.get("type") in ("websocket.connect", "websocket.disconnect"):
             if envelope.get() is not None:
                 envelope.set(None)
-            await self._method(message)(message)
+            await super().dispatch(message)
 
-    async def _text(self, text: str, beside: Mapping[str, Any] | None) -> None:
+    async def _chanx_text(self, text: str, beside: Mapping[str, Any] | None) -> None:
         """Handle a frame that is a message, with what stands beside it."""
         try:
-            message = self._decode(text)
+            message = self._chanx_decode(text)
         except ValidationError as error:
-            await self._refuse(error)
+            await self._chanx_refuse(error)
             return
         except Exception as error:  # noqa: BLE001 - a validator of the application is broken
-            await self._broken(error)
+            await self._chanx_broken(error)
             return
         try:
-            result = await getattr(self, self._methods[message.__class__])(message)
+            result = await getattr(self, self._chanx_methods[message.__class__])(message)
             if result is not None:
-                encoder = self._encoders.get(result.__class__) if self._plain and beside is None else None
+                encoder = self._chanx_encoders.get(result.__class__) if self._chanx_plain and beside is None else None
                 if encoder is None:
                     await self.handle_result(result)
-                elif not self._closed:
-                    await self._frame(encoder(result).decode())
+                elif not self._chanx_closed:
+                    await self._chanx_frame(encoder(result).decode())
         except Exception as error:  # noqa: BLE001 - of the application
-            await self._handler_failed(error, message)
+            await self._chanx_handler_failed(error, message)
         if self.send_completion:
             await self.send_message(CompleteMessage())
 
-    async def _enveloped(self, text: str) -> None:
+    async def _chanx_enveloped(self, text: str) -> None:
         """Handle a frame with something beside its message, or with something within it that looks like that."""
         try:
-            seen = {key: msgspec.json.decode(raw) for key, raw in _peek(text).items() if key in self.compiled.reserved}
+            seen = {
+                key: msgspec.json.decode(raw)
+                for key, raw in _peek(text).items()
+                if key in self._chanx_compiled.reserved
+            }
         except (msgspec.MsgspecError, ValueError, RecursionError):
             seen = {}  # which is told in a moment
-        await self._addressed(seen, self._text, text)
+        await self._chanx_addressed(seen, self._chanx_text, text)
 
-    async def _addressed(self, seen: Mapping[str, Any], handle: Callable[..., Awaitable[None]], frame: Any) -> None:
+    async def _chanx_addressed(
+        self, seen: Mapping[str, Any], handle: Callable[..., Awaitable[None]], frame: Any
+    ) -> None:
         """Handle a frame, with what stands beside its message remembered for all that answers it."""
-        beside = self._beside(seen)
+        beside = self._chanx_beside(seen)
         if beside is None:
             await handle(frame, None)
             return
@@ -209,7 +226,7 @@ class StructuredConsumer(Answering):
         finally:
             envelope.reset(token)
 
-    def _beside(self, seen: Mapping[str, Any]) -> Mapping[str, Any] | None:
+    def _chanx_beside(self, seen: Mapping[str, Any]) -> Mapping[str, Any] | None:
         """What stands beside the answers to a frame; None for nothing."""
         ref = seen.get("ref")
         return {"version": 1, "ref": ref} if isinstance(ref, str | int) and not isinstance(ref, bool) else None
@@ -219,19 +236,21 @@ class StructuredConsumer(Answering):
     async def receive(self, text_data: str | None = None, bytes_data: bytes | None = None, **kwargs: Any) -> None:
         """Read a frame and give it to `receive_json`; one that is no JSON object is answered with an error."""
         if text_data is None:
-            await self._refuse(no_json("a binary frame came, and messages are text" if bytes_data else "nothing came"))
+            await self._chanx_refuse(
+                no_json("a binary frame came, and messages are text" if bytes_data else "nothing came")
+            )
             return
         try:
             content = await self.decode_json(text_data)
         except (ValueError, RecursionError) as error:
-            await self._refuse(no_json(str(error)))
+            await self._chanx_refuse(no_json(str(error)))
             return
         await self.receive_json(content, **kwargs)
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Log a frame, and handle it."""
         if self.log_websocket_message:
-            self._log("received", content)
+            self._chanx_log("received", content)
         await self.handle_json(content, **kwargs)
 
     async def handle_json(self, content: Any, **kwargs: Any) -> None:
@@ -239,44 +258,44 @@ class StructuredConsumer(Answering):
         seen: Mapping[str, Any] = {}
         if isinstance(content, dict):
             frame = cast("dict[str, Any]", content)
-            seen = {key: frame[key] for key in self.compiled.reserved if key in frame}
-            if seen and self.compiled.strict:
+            seen = {key: frame[key] for key in self._chanx_compiled.reserved if key in frame}
+            if seen and self._chanx_compiled.strict:
                 content = {key: value for key, value in frame.items() if key not in seen}
 
         async def handle(content: Any, _: Any) -> None:
             try:
-                message = self.compiled.validate(snaked(content) if self.camelize else content)
+                message = self._chanx_compiled.validate(snaked(content) if self.camelize else content)
             except ValidationError as error:
-                await self._refuse(error)
+                await self._chanx_refuse(error)
                 return
-            except Exception as error:  # noqa: BLE001 - as in `_text`
-                await self._broken(error)
+            except Exception as error:  # noqa: BLE001 - as in `_chanx_text`
+                await self._chanx_broken(error)
                 return
             try:
                 await self.receive_message(message, **kwargs)
             except Exception as error:  # noqa: BLE001 - of the application
-                self._unless_over(error)
+                self._chanx_unless_over(error)
                 await self.handle_json_processing_error(error)
             if self.send_completion:
                 await self.send_message(CompleteMessage())
 
-        await self._addressed(seen, handle, content)
+        await self._chanx_addressed(seen, handle, content)
 
     async def receive_message(self, message: Any, **kwargs: Any) -> None:  # noqa: ARG002 - for 0.12
         """Call the method for a message, and send what it returns."""
         try:
-            result = await getattr(self, self._methods[message.__class__])(message)
+            result = await getattr(self, self._chanx_methods[message.__class__])(message)
             if result is not None:
                 await self.handle_result(result)
         except Exception as error:  # noqa: BLE001 - of the application
-            await self._handler_failed(error, message)
+            await self._chanx_handler_failed(error, message)
 
     # -- what comes from the channel layer ----------------------------------------------------------
 
     async def handle_channel_event(self, event_payload: Mapping[str, Any]) -> None:
         """Make an event of what has come through the channel layer, and give it to `receive_event`."""
         try:
-            event = self.compiled.event(event_payload["event_data"])
+            event = self._chanx_compiled.event(event_payload["event_data"])
         except ValidationError:
             logger.exception("an event came to %s that is none", type(self).__qualname__)
             return
@@ -286,14 +305,14 @@ class StructuredConsumer(Answering):
         try:
             await self.receive_event(event)
         except Exception as error:  # noqa: BLE001 - of the application
-            self._unless_over(error)
-            await self.handle_event_handler_error(error, self.compiled.tag(event), event)
+            self._chanx_unless_over(error)
+            await self.handle_event_handler_error(error, self._chanx_compiled.tag(event), event)
         if self.send_completion:
-            await self.send_message(self._event_complete())
+            await self.send_message(self._chanx_event_complete())
 
     async def receive_event(self, event: Any) -> None:
         """Call the method for an event, and send what it returns."""
-        result = await getattr(self, self._methods[event.__class__])(event)
+        result = await getattr(self, self._chanx_methods[event.__class__])(event)
         if result is not None:
             await self.handle_result(result)
 
@@ -308,4 +327,4 @@ class StructuredConsumer(Answering):
             await self.send_message(GroupCompleteMessage())
 
 
-StructuredConsumer._unchanged = StructuredConsumer  # pyright: ignore[reportPrivateUsage]
+StructuredConsumer._chanx_unchanged = StructuredConsumer  # pyright: ignore[reportPrivateUsage]
