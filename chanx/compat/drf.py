@@ -180,19 +180,16 @@ class _ByRestFramework:
             owner=type(self).__qualname__,
         )
         view.setup(request, **kwargs)
-        try:
-            response = view.dispatch(request, **kwargs)
-            allowed = 200 <= response.status_code < 300
-            return AuthenticationResult(
-                allowed,
-                response.status_code,
-                response.status_text,
-                _data(response.data),
-                view.authenticated_user,
-                view.obj if allowed else None,
-            )
-        finally:
-            view.request = view.response = None  # the two hold each other
+        response = view.dispatch(request, **kwargs)
+        allowed = 200 <= response.status_code < 300
+        return AuthenticationResult(
+            allowed,
+            response.status_code,
+            response.status_text,
+            _data(response.data),
+            view.authenticated_user,
+            view.obj if allowed else None,
+        )
 
 
 class DjangoAuthenticator(_ByRestFramework, BaseAuthenticator):

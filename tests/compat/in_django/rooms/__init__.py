@@ -1,0 +1,1 @@
+"""An app with models, for authentication by Django REST Framework."""
