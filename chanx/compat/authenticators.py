@@ -17,7 +17,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
-from typing import Any, Protocol, cast
+from typing import Any, Protocol, cast, overload
 from urllib.parse import parse_qs
 from weakref import WeakKeyDictionary
 
@@ -68,6 +68,10 @@ class BaseAuthenticator(ABC):
             kwargs: nothing.
         """
 
+    @overload
+    def get_query_param(self, name: str, default: str) -> str: ...
+    @overload
+    def get_query_param(self, name: str, default: None = None) -> str | None: ...
     def get_query_param(self, name: str, default: str | None = None) -> str | None:
         """A parameter of the query string; the last one where it was given more than once.
 

@@ -10,8 +10,10 @@ from typing import Any
 
 import pytest
 
+import tests.django_project  # noqa: F401 - Django REST Framework wants its settings when it is imported
 from chanx.compat.layers import channel_layers
 from chanx.testing import connect
+from docs.snippets.howto import authenticators
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "migrate.md").read_text("utf-8")
@@ -49,6 +51,12 @@ SHOWN_BY = {
     "Classes of exceptions": "test_the_exceptions_are_those_of_channels_where_it_is_installed",
 }
 
+#: The same of authentication in the other generations of chanx.
+AUTHENTICATION_SHOWN_BY = {
+    "Parameters in the URL, and no queryset": "test_nobody_is_asked_for_anything_where_nothing_says_so",
+    "A verdict that nobody awaited": "test_an_error_is_logged_and_closes_with_4500",
+}
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -62,21 +70,28 @@ def _layers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr(channel_layers, "_registered", {})
 
 
-def differences() -> list[str]:
-    part = PAGE.partition("### What behaves differently")[2].partition("### Move on")[0]
+def differences(after: str, before: str) -> list[str]:
+    part = PAGE.partition(after)[2].partition(before)[0]
     first = [line.split("|")[1].strip() for line in part.splitlines() if line.startswith("| ")]
     return [cell for cell in first if cell]
 
 
-def test_each_difference_is_shown_by_a_test() -> None:
-    assert differences() == list(SHOWN_BY)
+@pytest.mark.parametrize(
+    ("after", "before", "shown_by"),
+    [
+        ("### What behaves differently", "### Move on", SHOWN_BY),
+        ("### Authentication", "\n#", AUTHENTICATION_SHOWN_BY),
+    ],
+)
+def test_each_difference_is_shown_by_a_test(after: str, before: str, shown_by: dict[str, str]) -> None:
+    assert differences(after, before) == list(shown_by)
     tests = {
         node.name
         for path in (ROOT / "tests" / "compat").rglob("*.py")
         for node in ast.walk(ast.parse(path.read_text("utf-8")))
         if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)
     }
-    assert set(SHOWN_BY.values()) - tests == set()
+    assert set(shown_by.values()) - tests == set()
 
 
 def lines(sign: str) -> list[str]:
@@ -134,3 +149,14 @@ async def test_migrate_mixed() -> None:
         await new.send({"action": "post", "text": "from the new one"})
         assert await old.receive() == {"text": "from the new one"}
         assert await new.receive() == {"action": "flash", "text": "from the new one"}
+
+
+@pytest.mark.parametrize(("query", "user"), [("token=sesame", "ada"), ("token=other", None), ("", None)])
+async def test_authenticators(query: str, user: str | None) -> None:
+    async def send_message(message: Any) -> None:
+        raise AssertionError("it sends nothing")
+
+    authenticator = authenticators.TokenAuthenticator(send_message)
+    authenticator.scope = {"type": "websocket", "query_string": query.encode()}
+    assert await authenticator.authenticate() is (user is not None)
+    assert authenticator.user == user
