@@ -102,18 +102,18 @@ class _Call:
 
 
 def _looked_after(function: Callable[..., T], *args: Any) -> T:
-    django = sys.modules.get("django.db")
-    if django is None:
-        return function(*args)
-    _close_old(django)
+    _close_old()
     try:
         return function(*args)
     finally:
-        _close_old(django)
+        _close_old()
 
 
-def _close_old(django: Any) -> None:
+def _close_old() -> None:
     """As Django does around a request, but for a connection in a transaction of the caller's, such as a `TestCase`."""
+    django: Any = sys.modules.get("django.db")
+    if django is None or not sys.modules["django.conf"].settings.configured:  # it may be installed and not in use
+        return
     for connection in django.connections.all(initialized_only=True):
         if not connection.in_atomic_block:
             connection.close_if_unusable_or_obsolete()

@@ -54,6 +54,17 @@ def test_without_settings_there_is_no_layer_and_django_is_not_loaded(tmp_path: P
     assert ran.stdout.strip() == "None []", ran.stderr
 
 
+def test_where_django_is_imported_and_not_in_use_synchronous_consumers_run(tmp_path: Path) -> None:
+    program = """
+import asyncio, django.db
+from chanx.channels.generic.websocket import WebsocketConsumer
+from chanx.channels.testing import WebsocketCommunicator
+print(asyncio.run(WebsocketCommunicator(WebsocketConsumer.as_asgi(), "/").connect()))
+"""
+    ran = run(tmp_path, "-c", program, settings=None)
+    assert ran.stdout.strip() == "(True, None)", ran.stderr
+
+
 EXTRA = [
     (module, missing)
     for module in ("auth", "sessions", "security.websocket", "db")
