@@ -88,6 +88,11 @@ class AsyncConsumer:
         channel: str | None = None
         if layer is not None:
             self.channel_name = channel = await layer.new_channel()
+        elif self.channel_layer_alias != DEFAULT_CHANNEL_LAYER:
+            logger.warning(
+                "%s has the channel_layer_alias %r, and no channel layer is called so: its channel_layer is None",
+                *(type(self).__qualname__, self.channel_layer_alias),
+            )
         self.base_send = self._sender(send)
         self._pump = Pump(self.dispatch, receive, broadcasts=hasattr(self, "chanx_broadcast"))
         try:

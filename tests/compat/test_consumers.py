@@ -362,6 +362,13 @@ async def test_a_plain_function_for_a_message_in_an_asynchronous_consumer_is_an_
         await client.wait()
 
 
+async def test_an_alias_that_means_no_layer_is_told(caplog: pytest.LogCaptureFixture) -> None:
+    for alias in ("default", "typo"):
+        await (await opened(type("Named", (WebsocketConsumer,), {"channel_layer_alias": alias}))).disconnect()
+    (record,) = caplog.records  # the default is what consumers have that want no layer
+    assert "Named has the channel_layer_alias 'typo'" in record.getMessage()
+
+
 @pytest.mark.parametrize("base", [AsyncWebsocketConsumer, WebsocketConsumer, AsyncHttpConsumer])
 def test_attributes_of_users_classes_have_names_of_their_own(base: Any) -> None:
     ours = {name for name in dir(base) if name.startswith("_") and not name.startswith(("__", "_chanx_"))}

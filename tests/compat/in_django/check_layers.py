@@ -104,6 +104,16 @@ class Layers(SimpleTestCase):
         self.assertIs(get_channel_layer("mine"), mine)
         channel_layers.unregister("mine")
 
+    def test_a_layer_of_the_settings_that_is_put_back_follows_them_again(self) -> None:
+        before = channel_layers.set("default", InMemoryChannelLayer())
+        channel_layers.set("default", before)
+        with override_settings(CHANNEL_LAYERS={"default": {"BACKEND": BACKEND, "CONFIG": {"capacity": 7}}}):
+            self.assertEqual(get_channel_layer().capacity, 7)
+        with override_settings(CHANNEL_LAYERS={"default": {"BACKEND": "no.such.Layer"}}):
+            channel_layers.set("default", mine := InMemoryChannelLayer())
+            self.assertIs(get_channel_layer(), mine)
+            self.assertIs(channel_layers.set("default", None), mine)
+
     def test_a_view_sends(self) -> None:
         async_to_sync(get_channel_layer("small").send)("a", {"type": "x"})
         with self.assertRaises(ChannelFull):
