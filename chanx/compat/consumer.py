@@ -11,6 +11,7 @@ from typing import Any
 import anyio
 from asgiref.sync import async_to_sync
 
+from chanx import _runtime
 from chanx.compat.exceptions import NoMethod, StopConsumer
 from chanx.compat.layers import DEFAULT_CHANNEL_LAYER, get_channel_layer
 from chanx.compat.pump import Pump
@@ -170,6 +171,12 @@ class SyncConsumer(AsyncConsumer):
     """The same, whose methods are plain functions; each call runs in a thread, one at a time for each consumer."""
 
     def _sender(self, send: Any) -> Callable[[Any], Any]:
+        if _runtime.on_trio():
+            raise RuntimeError(
+                f"{type(self).__qualname__} is a synchronous consumer, which runs on asyncio only, and this is trio: "
+                f"use an asynchronous consumer, or another worker class of the server"
+            )
+
         async def sending(message: dict[str, Any]) -> None:  # a server's own need not be a coroutine function
             await send(message)
 

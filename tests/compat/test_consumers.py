@@ -369,6 +369,12 @@ async def test_an_alias_that_means_no_layer_is_told(caplog: pytest.LogCaptureFix
     assert "Named has the channel_layer_alias 'typo'" in record.getMessage()
 
 
+@pytest.mark.parametrize("anyio_backend", ["trio"])
+async def test_a_synchronous_consumer_on_trio_says_what_to_use(anyio_backend: str) -> None:
+    with pytest.raises(RuntimeError, match="WebsocketConsumer is a synchronous consumer, .* this is trio"):
+        await WebsocketConsumer.as_asgi()({"type": "websocket"}, None, None)
+
+
 @pytest.mark.parametrize("base", [AsyncWebsocketConsumer, WebsocketConsumer, AsyncHttpConsumer])
 def test_attributes_of_users_classes_have_names_of_their_own(base: Any) -> None:
     ours = {name for name in dir(base) if name.startswith("_") and not name.startswith(("__", "_chanx_"))}
