@@ -371,7 +371,7 @@ async def test_an_alias_that_means_no_layer_is_told(caplog: pytest.LogCaptureFix
 
 @pytest.mark.parametrize("anyio_backend", ["trio"])
 async def test_a_synchronous_consumer_on_trio_says_what_to_use(anyio_backend: str) -> None:
-    with pytest.raises(RuntimeError, match="WebsocketConsumer is a synchronous consumer, .* this is trio"):
+    with pytest.raises(RuntimeError, match=r"WebsocketConsumer is a synchronous consumer, .* this is trio"):
         await WebsocketConsumer.as_asgi()({"type": "websocket"}, None, None)
 
 
