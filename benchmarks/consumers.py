@@ -120,6 +120,14 @@ def decorated(size: int) -> App:
     return made
 
 
+def decorated_member(group: str) -> App:
+    """A consumer of chanx 2.x in a group, which sends its client what is broadcast there."""
+    layer()
+    source = DECORATED.format(alias=LAYER, handlers=f"    groups = [{group!r}]\n")
+    made: App = execute(source, {"Base": StructuredConsumer})["Consumer"].as_asgi()
+    return made
+
+
 def member(group: str, *, channels: bool = False) -> App:
     """A consumer in a group, which sends its client a frame for each message to the group."""
     return _made(MEMBER.format(alias=LAYER, group=group), channels=channels)

@@ -191,6 +191,19 @@ class Consumers(Served):
         await self._layer.group_send(GROUP, {"type": "chat.message", "text": "hello there"})
 
 
+class StructuredConsumers(Consumers):
+    """Consumers of chanx 2.x in a group, each of which sends its client what is broadcast there."""
+
+    def _app(self) -> App:
+        self._layer = consumers.layer()
+        return consumers.decorated_member("structured")
+
+    async def publish(self) -> None:
+        message = {"action": "said", "text": "hello there"}
+        payload = {"type": "handle_group_message", "message": message, "exclude_current": False, "from_channel": ""}
+        await self._layer.group_send("structured", payload)
+
+
 class ChannelsConsumers(Consumers):
     """Those of Django Channels, on its layer in memory."""
 

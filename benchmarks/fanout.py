@@ -18,7 +18,7 @@ import anyio
 from benchmarks import backend
 from benchmarks.backend import BackendName
 from benchmarks.consumers import CHANNELS
-from benchmarks.crowds import WRITERS, ChannelsConsumers, Consumers, Crowd, Loop, Members, Sends
+from benchmarks.crowds import WRITERS, ChannelsConsumers, Consumers, Crowd, Loop, Members, Sends, StructuredConsumers
 from benchmarks.dispatch import environment, order
 from benchmarks.table import Row, lines, rows
 
@@ -72,6 +72,10 @@ class Heat:
         return f"JSON consumers, {self.name}"
 
     @property
+    def structured(self) -> str:
+        return f"chanx 2.x consumers, {self.name}"
+
+    @property
     def channels(self) -> str:
         return f"Channels' JSON consumers, {self.name}"
 
@@ -83,6 +87,8 @@ class Heat:
         judged = self.framing and name == "asyncio" and sys.version_info >= (3, 12)
         yield Contestant(self.again, self.loop, LOOP_TARGET if judged else None)
         yield Contestant(self.consumers, self.chanx, CONSUMERS_TARGET if name == "asyncio" else None)
+        if name == "asyncio":
+            yield Contestant(self.structured, self.chanx, CONSUMERS_TARGET)
         if self.has_channels(name):
             yield Contestant(self.channels, self.chanx)
 
@@ -124,6 +130,8 @@ async def race(heat: Heat, name: BackendName, rounds: int, sends: int) -> dict[s
         heat.chanx: Members(Sends(framing=heat.framing)),
         heat.consumers: Consumers(Sends(framing=heat.framing)),
     }
+    if name == "asyncio":
+        crowds[heat.structured] = StructuredConsumers(Sends(framing=heat.framing))
     if heat.has_channels(name):
         crowds[heat.channels] = ChannelsConsumers(Sends(framing=heat.framing))
     costs: dict[str, list[float]] = {contestant: [] for contestant in crowds}

@@ -90,7 +90,7 @@ class Compiled:
         tags: of the channel, for documents.
         decode: a frame's text as a message; `validate` reads what JSON gives, with the same validator.
         strict: some class looks at unknown keys: those in `reserved` must be taken out for it.
-        methods: the name of the method for a message or an event, by class.
+        methods: the name of the method for a message, by class; `event_methods` for an event.
         events: what validates an event, by the field that its tag stands in, and by tag.
         encoders: from a message to JSON, by class.
         incoming: classes of messages; `incoming_events` of events, `outgoing` of all that is sent.
@@ -141,7 +141,8 @@ class Compiled:
         self.strict = section is not None and section.strict
         taken = {key for cls in self.incoming for key in _codec.names(cls)}
         self.reserved = tuple(key for key in RESERVED if key not in taken)
-        self.methods = {cls: one.method for one in entries for cls in one.inputs}
+        self.methods = {cls: one.method for one in messages for cls in one.inputs}
+        self.event_methods = {cls: one.method for one in events for cls in one.inputs}
         self.events: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {
             field: {tag: _python(event.decode) for tag, event in plan.events.items() if tag[:1] != NOBODY}
             for field, plan in plans.items()

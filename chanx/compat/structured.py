@@ -29,8 +29,12 @@ from chanx.compat.refused import no_json
 from chanx.compat.websocket import _groups  # pyright: ignore[reportPrivateUsage]
 from chanx.messages.outgoing import CompleteMessage, EventCompleteMessage, GroupCompleteMessage
 
+#: Types of messages of the channel layer that have methods of their name.
+_OFTEN = frozenset(("handle_group_message", "handle_channel_event"))
+
 logger = logging.getLogger("chanx")
 
+_encode = msgspec.json.Encoder().encode
 _peek = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
 
@@ -41,6 +45,7 @@ class StructuredConsumer(Answering):
         discriminator_field: the name of the field that tells messages apart.
         authenticator_class: decides whether a client may stay; None where everybody may.
         authenticator: this connection's.
+        user: the authenticator's, or the one that middleware has put into the scope; None where there is none.
         extra_groups: groups beside `groups`; those of all classes that a consumer extends are taken together.
     """
 
@@ -48,19 +53,20 @@ class StructuredConsumer(Answering):
     authenticator: Any = None
     extra_groups: Iterable[str] = ()
     groups: Any = None
+    user: Any
 
     #: A frame takes the short way in where none of these is overridden, and the short way out where none of the others.
     _chanx_in_hooks: ClassVar[tuple[str, ...]] = (
         *("websocket_receive", "receive", "decode_json", "receive_json", "handle_json", "receive_message"),
         *("handle_result", "send_message"),
     )
-    _chanx_out_hooks: ClassVar[tuple[str, ...]] = ("send_json", "encode_json", "send")
+    _chanx_out_hooks: ClassVar[tuple[str, ...]] = ("send_json", "encode_json")
     #: What follows an event.
     _chanx_event_complete: ClassVar[type[BaseModel]] = EventCompleteMessage
     #: The class that all of them are compared with.
     _chanx_unchanged: ClassVar[type[Any]]
 
-    _chanx_ready = False  # the client has been let in
+    _chanx_refused = False  # the client has not been let in, or not yet
     _chanx_quick = False  # frames take the short way in
     _chanx_methods: Mapping[Any, str]
     _chanx_encoders: Mapping[Any, Callable[[Any], bytes]]
@@ -92,22 +98,30 @@ class StructuredConsumer(Answering):
 
     # -- the connection -----------------------------------------------------------------------------
 
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        self._chanx_compiled = made = compiled(type(self))
+        self._chanx_decode, self._chanx_methods, self._chanx_encoders = made.decode, made.methods, made.encoders
+        self._chanx_settle()
+        await super().__call__(scope, receive, send)
+
     async def websocket_connect(self, message: Any) -> None:  # noqa: ARG002
         """Accept a client, ask the authenticator, and join the groups."""
-        made = self._chanx_compiled = compiled(type(self))
-        self._chanx_settle()
+        self._chanx_refused = True
         groups = _groups(self)
         self._chanx_begun = True
         if not await self._chanx_let_in():
+            self.groups = []  # it is in none
             return
+        if not hasattr(self, "user"):
+            self.user = getattr(self.authenticator, "user", self.scope.get("user"))
         for group in groups:
             await self.channel_layer.group_add(group, self.channel_name)
         await self.post_authentication()
         self._chanx_connected = True
-        self._chanx_decode, self._chanx_methods, self._chanx_encoders = made.decode, made.methods, made.encoders
+        self._chanx_refused = False
         self._chanx_plain = self._chanx_is_unchanged(self._chanx_out_hooks)
-        self._chanx_quick = self._chanx_is_unchanged(self._chanx_in_hooks) and not made.strict
-        self._chanx_ready = True
+        self._chanx_quick = self._chanx_is_unchanged(self._chanx_in_hooks) and not self._chanx_compiled.strict
 
     async def _chanx_let_in(self) -> bool:
         try:
@@ -135,7 +149,7 @@ class StructuredConsumer(Answering):
 
     async def websocket_disconnect(self, message: Any) -> None:
         """Leave the groups, and call `disconnect`."""
-        self._chanx_ready = self._chanx_quick = False
+        self._chanx_quick = False
         await super().websocket_disconnect(message)
 
     async def join_group(self, group: str) -> None:
@@ -161,21 +175,21 @@ class StructuredConsumer(Answering):
 
     def dispatch(self, message: dict[str, Any]) -> Awaitable[None]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
         """Call the method for a message."""
-        if self._chanx_quick and message.get("type") == "websocket.receive" and not self._chanx_closed:
+        kind = message.get("type")
+        if self._chanx_quick and kind == "websocket.receive" and not self._chanx_closed:
             text = message.get("text")
             if text is not None and not (self.camelize or self.log_websocket_message):
-                return (
-                    self._chanx_enveloped(text)
-                    if '"ref"' in text or '"topic"' in text
-                    else self._chanx_text(text, None)
-                )
-        return self._chanx_else(message)
+                if '"ref"' in text or '"topic"' in text:
+                    return self._chanx_enveloped(text)
+                return self._chanx_text(text, None)
+        return self._chanx_else(message, kind)
 
-    async def _chanx_else(self, message: dict[str, Any]) -> None:
-        if self._chanx_ready or message.get("type") in ("websocket.connect", "websocket.disconnect"):
-            if envelope.get() is not None:
-                envelope.set(None)
-            await super().dispatch(message)
+    async def _chanx_else(self, message: dict[str, Any], kind: Any) -> None:
+        if self._chanx_refused and kind not in ("websocket.connect", "websocket.disconnect"):
+            return
+        if envelope.get() is not None:
+            envelope.set(None)
+        await (getattr(self, kind)(message) if kind in _OFTEN else super().dispatch(message))
 
     async def _chanx_text(self, text: str, beside: Mapping[str, Any] | None) -> None:
         """Handle a frame that is a message, with what stands beside it."""
@@ -296,7 +310,7 @@ class StructuredConsumer(Answering):
         """Make an event of what has come through the channel layer, and give it to `receive_event`."""
         try:
             event = self._chanx_compiled.event(event_payload["event_data"])
-        except ValidationError:
+        except (ValidationError, LookupError, AttributeError, TypeError):
             logger.exception("an event came to %s that is none", type(self).__qualname__)
             return
         if event is None:
@@ -312,7 +326,7 @@ class StructuredConsumer(Answering):
 
     async def receive_event(self, event: Any) -> None:
         """Call the method for an event, and send what it returns."""
-        result = await getattr(self, self._chanx_methods[event.__class__])(event)
+        result = await getattr(self, self._chanx_compiled.event_methods[event.__class__])(event)
         if result is not None:
             await self.handle_result(result)
 
@@ -322,7 +336,11 @@ class StructuredConsumer(Answering):
         if is_current and event.get("exclude_current"):
             return
         content = {**event["message"], "is_current": is_current}
-        await self.send_json(camelized(content) if self.camelize else content)
+        if self._chanx_plain and not (self.camelize or self.log_websocket_message):
+            if not self._chanx_closed:
+                await self._chanx_frame(_encode(content).decode())
+        else:
+            await self.send_json(camelized(content) if self.camelize else content)
         if self.send_completion:
             await self.send_message(GroupCompleteMessage())
 

@@ -3,19 +3,18 @@
 from __future__ import annotations
 
 import asyncio
-import json
 from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel
 
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
-from chanx.channels.testing import WebsocketCommunicator
 from chanx.channels.websocket import AsyncJsonWebsocketConsumer
 from chanx.core.decorators import event_handler, ws_handler
 from chanx.messages.base import BaseChannelEvent, BaseMessage
 from chanx.messages.incoming import PingMessage
 from chanx.messages.outgoing import PongMessage
+from tests.compat.client import PONG, error, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -75,17 +74,6 @@ class Consumer(AsyncJsonWebsocketConsumer[Joined | Hired]):
         return Said(payload=f"{event.payload} was hired")
 
 
-class Client(WebsocketCommunicator):
-    """A client that speaks JSON."""
-
-    async def ask(self, content: Any) -> Any:
-        await self.send_to(text_data=content if isinstance(content, str) else json.dumps(content))
-        return await self.got()
-
-    async def got(self) -> Any:
-        return json.loads(await self.receive_from())
-
-
 @pytest.fixture(autouse=True)
 def layer() -> InMemoryChannelLayer:
     layer = InMemoryChannelLayer()
@@ -93,23 +81,12 @@ def layer() -> InMemoryChannelLayer:
     return layer
 
 
-async def opened(consumer: Any, path: str = "/", **initkwargs: Any) -> Client:
-    client = Client(consumer.as_asgi(**initkwargs), path)
-    connected, _ = await client.connect()
-    assert connected
-    return client
-
-
-def error(payload: Any) -> dict[str, Any]:
-    return {"action": "error", "payload": payload}
-
-
 # -- frames ---------------------------------------------------------------------------------------------
 
 
 async def test_what_a_handler_returns_is_sent_to_its_client_alone() -> None:
     one, other = await opened(Consumer), await opened(Consumer)
-    assert await one.ask({"action": "ping"}) == {"action": "pong", "payload": None}
+    assert await one.ask({"action": "ping"}) == PONG
     assert await other.receive_nothing()
     await one.disconnect()
     await other.disconnect()
@@ -153,7 +130,7 @@ WRONG = [
 async def test_a_wrong_frame_is_answered_and_the_connection_goes_on(frame: Any, payload: Any) -> None:
     client = await opened(Consumer)
     assert await client.ask(frame) == error(payload)
-    assert await client.ask({"action": "ping"}) == {"action": "pong", "payload": None}
+    assert await client.ask({"action": "ping"}) == PONG
     await client.disconnect()
 
 
@@ -164,7 +141,7 @@ async def test_a_frame_that_is_no_object_is_answered(frame: str) -> None:
     assert finding["loc"] == []
     await client.send_to(bytes_data=b"\x00")
     assert (await client.got())["payload"][0]["type"] == "json_invalid"
-    assert await client.ask({"action": "ping"}) == {"action": "pong", "payload": None}
+    assert await client.ask({"action": "ping"}) == PONG
     await client.disconnect()
 
 
@@ -176,7 +153,7 @@ async def test_an_answer_carries_the_ref_of_its_message() -> None:
     assert list(got) == list(expected)
     assert (await client.ask({"action": "boom", "ref": 7}))["ref"] == 7
     assert (await client.ask({"action": "nope", "ref": "x"}))["ref"] == "x"
-    assert await client.ask({"action": "ping"}) == {"action": "pong", "payload": None}
+    assert await client.ask({"action": "ping"}) == PONG
     await client.disconnect()
 
 
