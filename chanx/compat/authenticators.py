@@ -13,13 +13,13 @@ from __future__ import annotations
 
 import inspect
 import logging
+import weakref
 from abc import ABC, abstractmethod
 from collections.abc import Awaitable, Callable, MutableMapping
 from dataclasses import dataclass
 from http import HTTPStatus
 from typing import Any, Protocol, cast, overload
 from urllib.parse import parse_qs
-from weakref import WeakKeyDictionary
 
 from chanx.messages.base import BaseMessage
 from chanx.messages.outgoing import AuthenticationMessage
@@ -178,7 +178,7 @@ async def authenticated(consumer: Guarded) -> bool:
     if kind is None:
         return True
     try:
-        consumer.authenticator = authenticator = kind(consumer.send_message)
+        consumer.authenticator = authenticator = kind(_sender(consumer))
         if await _asked(authenticator, consumer.scope):
             return True
         code = _close_code(authenticator)
@@ -224,7 +224,7 @@ async def authenticated_by_result(consumer: GuardedByResult, make: Callable[[], 
     return result.is_authenticated
 
 
-_takes_scope: WeakKeyDictionary[type[Any], bool] = WeakKeyDictionary()
+_takes_scope: weakref.WeakKeyDictionary[type[Any], bool] = weakref.WeakKeyDictionary()
 
 
 async def _asked(authenticator: Any, scope: Scope) -> Any:
@@ -239,6 +239,17 @@ async def _asked(authenticator: Any, scope: Scope) -> Any:
             verdict.close()
         raise TypeError(f"{kind.__qualname__}.authenticate returned something to be awaited; write `return await …`")
     return verdict
+
+
+def _sender(consumer: Guarded) -> Callable[[BaseMessage], Awaitable[None]]:
+    """What sends to a consumer without holding it: it holds its authenticator, and is to go with its connection."""
+    held = weakref.ref(consumer)
+
+    async def send_message(message: BaseMessage) -> None:
+        if (alive := held()) is not None:
+            await alive.send_message(message)
+
+    return send_message
 
 
 def _close_code(authenticator: Any) -> int:

@@ -10,7 +10,7 @@ import logging
 import subprocess
 import sys
 import weakref
-from collections.abc import Callable, MutableMapping
+from collections.abc import Callable, Iterator, MutableMapping
 from pathlib import Path
 from typing import Any
 
@@ -55,6 +55,14 @@ class OldConsumer(Consumer):
     async def connect(self) -> None:
         if await authenticated_by_result(self, type(self).make, tell=self.tell):
             await self.send_json(f"welcome {self.user} to {self.obj} by {self.request}")
+
+
+@pytest.fixture
+def no_collector() -> Iterator[None]:
+    """What is free is free at once, or not at all."""
+    gc.disable()
+    yield
+    gc.enable()
 
 
 async def told(consumer: type[Consumer], path: str = "/") -> list[Any]:
@@ -266,11 +274,42 @@ async def test_the_authenticator_is_the_consumers_while_it_is_asked() -> None:
 
     class Looks(BaseAuthenticator):
         async def authenticate(self) -> bool:
-            seen.append(self.send_message.__self__.authenticator is self)  # type: ignore[attr-defined]
+            seen.append(consumers[0].authenticator is self)
             return True
 
-    await told(guarded(Looks))
+    consumers: list[Any] = []
+
+    class Shows(Consumer):
+        authenticator_class = Looks
+
+        async def connect(self) -> None:
+            consumers.append(self)
+            await super().connect()
+
+    assert await told(Shows) == ["welcome"]
     assert seen == [True]
+
+
+async def test_a_consumer_goes_with_its_connection(no_collector: None) -> None:
+    kept: list[BaseAuthenticator] = []
+    consumers: list[weakref.ref[Any]] = []
+
+    class Kept(BaseAuthenticator):
+        async def authenticate(self) -> bool:
+            kept.append(self)
+            return True
+
+    class Short(Consumer):
+        authenticator_class = Kept
+
+        async def connect(self) -> None:
+            consumers.append(weakref.ref(self))
+            await super().connect()
+
+    assert await told(Short) == ["welcome"]
+    [consumer], [authenticator] = consumers, kept
+    assert consumer() is None
+    await authenticator.send_message(internal_error().message())  # there is nobody to send it to
 
 
 async def test_a_client_that_leaves_meanwhile_is_nobodys_mistake(caplog: pytest.LogCaptureFixture) -> None:
