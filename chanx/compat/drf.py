@@ -188,7 +188,7 @@ class _ByRestFramework:
             response.status_text,
             _data(response.data),
             view.authenticated_user,
-            view.obj if allowed else None,
+            view.obj,
         )
 
 

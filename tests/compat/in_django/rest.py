@@ -18,6 +18,7 @@ from django.db import connection
 from django.http import Http404, HttpRequest
 from django.test import Client, TestCase, TransactionTestCase, override_settings
 from django.urls import path, re_path
+from django.utils.translation import gettext_lazy
 from rest_framework import exceptions
 from rest_framework.authentication import (
     BaseAuthentication,
@@ -302,10 +303,18 @@ class Objects(Data):
         self.assertEqual(await told(nothing, f"/rooms/{self.room.pk}/"), denied(404, missing))
 
     async def test_a_queryset_is_asked_anew_by_each_connection(self) -> None:
-        consumer = new(queryset=Room.objects.all())
+        seen: list[int] = []
+
+        class Counts(BasePermission):
+            def has_permission(self, request: Any, view: Any) -> Any:
+                seen.append(len(view.get_queryset()))
+                return True
+
+        consumer = new(queryset=Room.objects.all(), permission_classes=[Counts])
         self.assertEqual((await told(consumer, f"/rooms/{self.room.pk}/"))[1], ["", "attic"])
         later = await Room.objects.acreate(name="cellar", owner=self.ada)
         self.assertEqual((await told(consumer, f"/rooms/{later.pk}/"))[1], ["", "cellar"])
+        self.assertEqual(seen, [1, 2])
 
     async def test_a_manager_is_a_queryset_too(self) -> None:
         self.assertEqual(await told(new(queryset=Room.objects), f"/rooms/{self.room.pk}/"), allowed("", "attic"))
@@ -395,14 +404,14 @@ class Permissions(Data):
 
         def handler(error: Exception, context: Any) -> Response:
             self.assertIsInstance(context["view"], ChanxAuthView)
-            return Response({"id": one}, status=403)
+            return Response({"id": one, "why": gettext_lazy("because")}, status=403)
 
         def nothing(error: Exception, context: Any) -> Response:
             return Response(status=403)
 
         consumer = new(permission_classes=[raising(LookupError("secret"))])
         with override_settings(REST_FRAMEWORK={"EXCEPTION_HANDLER": handler}):
-            self.assertEqual(await told(consumer), denied(403, {"id": str(one)}))
+            self.assertEqual(await told(consumer), denied(403, {"id": str(one), "why": "because"}))
         with override_settings(REST_FRAMEWORK={"EXCEPTION_HANDLER": nothing}):
             self.assertEqual(await told(consumer), denied(403, {}))
 
