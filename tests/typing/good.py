@@ -1,6 +1,6 @@
 """What type checkers must accept, and infer."""
 
-from collections.abc import AsyncIterator, Awaitable, Callable
+from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
 from typing import Annotated, Any, Literal, assert_type
 
 import msgspec
@@ -10,6 +10,8 @@ from starlette.requests import HTTPConnection
 from starlette.routing import WebSocketRoute
 
 from chanx import Channel, Context, Cookie, Depends, Header, Limits, MemoryLayer, Path, Query, Reject, Stats
+from chanx.channels.authenticator import DjangoAuthenticator
+from chanx.core.authenticator import BaseAuthenticator
 from chanx.testing import Client, Stream, capture, connect
 
 
@@ -217,3 +219,34 @@ async def use(ctx: Context[State]) -> None:
         assert_type(client.stream(A(), S, chunks=[B()]), Stream[S])
         async for item in client.stream(A(), S):
             assert_type(item, S)
+
+
+class ByToken(BaseAuthenticator):
+    name: str | None = None
+
+    async def authenticate(self) -> bool:
+        assert_type(self.get_query_param("token", ""), str)
+        self.name = self.get_query_param("token")
+        return self.name is not None
+
+
+class ByScope(BaseAuthenticator):
+    async def authenticate(self, scope: MutableMapping[str, Any]) -> bool:
+        return "user" in scope
+
+
+class ByRestFramework(DjangoAuthenticator):
+    permission_classes = []
+    queryset = object()
+    obj: State  # the type of the object
+
+    async def authenticate(self, scope: MutableMapping[str, Any]) -> bool:
+        return await super().authenticate(scope)
+
+
+class Guarded:
+    authenticator_class: type[BaseAuthenticator] | None = ByRestFramework
+    authenticator: ByRestFramework
+
+    def count(self) -> int:
+        return self.authenticator.obj.count
