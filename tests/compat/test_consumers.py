@@ -172,7 +172,8 @@ async def test_one_with_a_websocket_connect_of_its_own_cleans_up_after_an_error(
         async def websocket_connect(self, message: Any) -> None:
             await self.accept()
 
-    client = await opened(type("Own", (Own,), {"log": (log := [])}))
+    log: list[Any] = []
+    client = await opened(type("Own", (Own,), {"log": log}))
     await client.send_to(text_data="fail")
     with pytest.raises(LookupError):
         await client.wait()
