@@ -26,10 +26,13 @@ class ProtocolTypeRouter:
 
     Args:
         application_mapping: applications by the type of scope.
+
+    Raises:
+        ValueError: one is a consumer class in place of its `as_asgi()`.
     """
 
     def __init__(self, application_mapping: Mapping[str, Any]) -> None:
-        self.application_mapping = dict(application_mapping)
+        self.application_mapping = _mapping(application_mapping)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a scope.
@@ -49,10 +52,13 @@ class ChannelNameRouter:
 
     Args:
         application_mapping: applications by the name of the channel.
+
+    Raises:
+        ValueError: one is a consumer class in place of its `as_asgi()`.
     """
 
     def __init__(self, application_mapping: Mapping[str, Any]) -> None:
-        self.application_mapping = dict(application_mapping)
+        self.application_mapping = _mapping(application_mapping)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a scope.
@@ -89,7 +95,7 @@ class URLRouter:
     _path_routing = True
 
     def __init__(self, routes: Iterable[Any]) -> None:
-        self.routes = [route if isinstance(route, BaseRoute) else _checked(route) for route in routes]
+        self.routes = [_checked(route) for route in routes]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve a scope.
@@ -181,11 +187,14 @@ def _misses(error: Exception) -> bool:
 
 
 def _checked(route: Any) -> Any:
-    """One of Django's routes; its pattern need not match all of a path whose rest is for another router.
+    """A route; a pattern of Django's need not match all of a path whose rest is for another router.
 
     Raises:
         ValueError: it is none, or cannot serve.
     """
+    if isinstance(route, BaseRoute):
+        _serves(getattr(route, "app", None), _text(route))
+        return route
     pattern = getattr(route, "pattern", None)
     if pattern is not None and hasattr(route, "url_patterns"):
         raise _improper()(
@@ -197,13 +206,24 @@ def _checked(route: Any) -> Any:
             f"{route!r} is no route of a URLRouter: give path(…), re_path(…), or a route of Starlette's, each with an "
             f"ASGI application"
         )
-    if inspect.isclass(route.callback) and issubclass(route.callback, AsyncConsumer):
-        name = route.callback.__qualname__
-        raise ValueError(f"{_text(route)} leads to the class {name}, which serves no connection: give {name}.as_asgi()")
+    _serves(route.callback, _text(route))
     if hasattr(pattern, "_route") and _routes(route.callback):
         route = copy.copy(route)
         route.pattern = type(pattern)(pattern._route, name=pattern.name, is_endpoint=False)
     return route
+
+
+def _mapping(applications: Mapping[str, Any]) -> dict[str, Any]:
+    for name, application in applications.items():
+        _serves(application, repr(name))
+    return dict(applications)
+
+
+def _serves(application: Any, where: str) -> None:
+    """Refuse a consumer class, which would fail at its first connection."""
+    if inspect.isclass(application) and issubclass(application, AsyncConsumer):
+        name = application.__qualname__
+        raise ValueError(f"{where} leads to the class {name}, which serves no connection: give {name}.as_asgi()")
 
 
 def _improper() -> type[Exception]:

@@ -181,12 +181,21 @@ def test_include_is_refused_with_what_to_write_in_its_place() -> None:
         URLRouter([path("chat/", include([path("x", Found())]))])
 
 
-def test_a_consumer_class_is_refused_with_what_to_write_in_its_place() -> None:
+@pytest.mark.parametrize(
+    "make",
+    [
+        lambda chat: URLRouter([path("chat", chat)]),
+        lambda chat: URLRouter([WebSocketRoute("/chat", chat)]),
+        lambda chat: ProtocolTypeRouter({"chat": chat}),
+        lambda chat: ChannelNameRouter({"chat": chat}),
+    ],
+)
+def test_a_consumer_class_is_refused_with_what_to_write_in_its_place(make: Any) -> None:
     class Chat(AsyncWebsocketConsumer):
         pass
 
-    with pytest.raises(ValueError, match=r"Chat\.as_asgi\(\)"):
-        URLRouter([path("chat/", Chat)])
+    with pytest.raises(ValueError, match=r"chat' leads to the class .*Chat, .*: give .*Chat\.as_asgi\(\)"):
+        make(Chat)
 
 
 @pytest.mark.parametrize("wrong", [3, "chat/", Found(), None, ("chat/", Found())])
