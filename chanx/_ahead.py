@@ -89,6 +89,11 @@ class ReadAhead:
         return not self._queue and self._cancel is None and not self._stays
 
     @property
+    def reading(self) -> bool:
+        """A background task reads."""
+        return self._cancel is not None
+
+    @property
     def empty(self) -> bool:
         """Nothing is queued."""
         return not self._queue

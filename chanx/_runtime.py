@@ -80,7 +80,10 @@ class Runtime(ABC):
 
     @abstractmethod
     def worker(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
-        """The same for work that is never to begin inside the caller, as a user's function; it is parked between."""
+        """The same for work that is never to begin inside the caller, as a user's function; it is parked between.
+
+        It is done in this very context, which is nobody else's.
+        """
 
     @abstractmethod
     def time(self) -> float:
@@ -115,6 +118,10 @@ class Runtime(ABC):
         if not self._ticking:
             self._ticking = True
             self.later(TICK, self._tick)
+
+    def unwatch(self, connection: Watched) -> None:
+        """Look at it no more; nothing happens where it is not looked at."""
+        self._watched.discard(connection)
 
     def _tick(self) -> None:
         for connection in tuple(self._watched):
@@ -240,7 +247,7 @@ class AsyncioRuntime(Runtime):
         return AsyncioWriter(self._loop, self._tasks, work, lost, context.copy())
 
     def worker(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
-        return ParkedWriter(self._loop, self._tasks, work, lost, context.copy())
+        return ParkedWriter(self._loop, self._tasks, work, lost, context)
 
     def time(self) -> float:
         return self._loop.time()
@@ -303,7 +310,7 @@ class TrioRuntime(Runtime):
         return TrioWriter(work, lost, context.copy())
 
     def worker(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
-        return TrioWriter(work, lost, context.copy())
+        return TrioWriter(work, lost, context)
 
     def ordinary(self, error: BaseException) -> Exception:
         if isinstance(error, Exception):

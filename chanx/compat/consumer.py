@@ -14,13 +14,10 @@ from asgiref.sync import async_to_sync
 from chanx import _runtime
 from chanx.compat.exceptions import NoMethod, StopConsumer
 from chanx.compat.layers import DEFAULT_CHANNEL_LAYER, get_channel_layer
-from chanx.compat.pump import Pump
+from chanx.compat.pump import CLEANUP, Pump
 from chanx.compat.threads import in_thread
 
 logger = logging.getLogger("chanx")
-
-#: How long a consumer that failed, or was cancelled, may clean up, in seconds.
-CLEANUP = 5.0
 
 Application = Callable[[Any, Any, Any], Awaitable[None]]
 
@@ -45,6 +42,10 @@ def _method_name(kind: Any) -> str:
     if name.startswith("_"):
         raise NoMethod(f"the type {kind!r} begins with an underscore; no such method is called for a message")
     return name
+
+
+async def _to_nobody(_message: dict[str, Any]) -> None:
+    raise ConnectionResetError("the client has left")
 
 
 class _Application:
@@ -95,7 +96,10 @@ class AsyncConsumer:
                 *(type(self).__qualname__, self.channel_layer_alias),
             )
         self.base_send = self._sender(send)
-        self._pump = Pump(self.dispatch, receive, broadcasts=hasattr(self, "chanx_broadcast"))
+        dispatch: Any = self.dispatch
+        if getattr(dispatch, "__func__", None) is AsyncConsumer.dispatch:
+            dispatch = self._chanx_called  # the same, with a coroutine less for each message
+        self._pump = Pump(dispatch, receive, hasattr(self, "chanx_broadcast"), self._chanx_client_left)
         try:
             await self._pump.run(layer, channel)
         except GeneratorExit:  # the loop has ended before the connection: nothing can be awaited any more
@@ -120,6 +124,11 @@ class AsyncConsumer:
         """The event to clean up by after what has ended the consumer; None where there is nothing to clean up."""
         return None
 
+    def _chanx_client_left(self) -> None:
+        """The client has left while a method runs, and some servers take what is sent to nobody."""
+        if self.scope.get("type") == "websocket":
+            self.base_send = self._sender(_to_nobody)
+
     def _sender(self, send: Any) -> Callable[[Any], Any]:
         return send  # type: ignore[no-any-return]
 
@@ -130,13 +139,16 @@ class AsyncConsumer:
             ValueError: there is none.
             TypeError: it is a plain function.
         """
-        handling = self._method(message)(message)
+        await self._chanx_called(message)
+
+    def _chanx_called(self, message: dict[str, Any]) -> Awaitable[None]:
+        handling: Awaitable[None] | None = self._method(message)(message)
         if handling is None:
             raise TypeError(
                 f"{type(self).__qualname__}.{get_handler_name(message)} is a plain function; methods of an "
                 f"asynchronous consumer are coroutine functions: write `async def`"
             )
-        await handling
+        return handling
 
     def _method(self, message: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
         name = get_handler_name(message)

@@ -14,14 +14,14 @@ from __future__ import annotations
 
 import secrets
 import threading
-from collections.abc import Callable, Mapping
+from collections.abc import Mapping
 from time import monotonic
 from typing import Any
 
 from chanx import _runtime
 from chanx.compat import content
 from chanx.compat.exceptions import ChannelFull
-from chanx.compat.mailbox import Listener, Mailbox, Message
+from chanx.compat.mailbox import Consumer, Listener, Mailbox, Message
 from chanx.compat.names import capacities, check_channel, check_group
 from chanx.groups.layer import GroupLayer
 from chanx.groups.memory import MemoryLayer
@@ -195,8 +195,7 @@ class ChannelLayer:
         with self._lock:
             for mailbox in tuple(self._mailboxes.values()):
                 mailbox.clear()
-                for group in tuple(mailbox.groups):
-                    self._leave(group, mailbox)
+                self.leave_all(mailbox)
                 if mailbox.idle:
                     self.discard(mailbox)
 
@@ -206,20 +205,18 @@ class ChannelLayer:
 
     # -- for consumers ------------------------------------------------------------------------------
 
-    def listen(
-        self, channel: str, home: _runtime.Runtime, notify: Callable[[], None], broadcasts: bool = False
-    ) -> Mailbox:
+    def listen(self, channel: str, home: _runtime.Runtime, consumer: Consumer, broadcasts: bool = False) -> Mailbox:
         """The channel of a consumer, until it is discarded.
 
         Args:
             channel: its name.
             home: the loop that the consumer runs on.
-            notify: called there whenever a message has come.
+            consumer: is told there whenever a message has come.
             broadcasts: does it want what native channels send straight to clients?
         """
         with self._lock:
             mailbox = self._mailboxes.get(channel) or self._made(channel)
-            mailbox.listener = Listener(home, notify, self.discard, broadcasts)
+            mailbox.listener = Listener(home, consumer, self.discard, broadcasts)
             self._unheard.pop(channel, None)
             return mailbox
 
@@ -228,13 +225,18 @@ class ChannelLayer:
         with self._lock:
             if self._mailboxes.get(mailbox.id) is not mailbox:
                 return
-            for group in tuple(mailbox.groups):
-                self._leave(group, mailbox)
+            self.leave_all(mailbox)
             del self._mailboxes[mailbox.id]
             self._unheard.pop(mailbox.id, None)
             self.group_layer.members.remove(mailbox)
             self._dropped += mailbox.dropped
             mailbox.listener = None  # which knows the mailbox: nothing is to wait for the collector of garbage
+
+    def leave_all(self, mailbox: Mailbox) -> None:
+        """Take a channel out of its groups."""
+        with self._lock:
+            for group in tuple(mailbox.groups):
+                self._leave(group, mailbox)
 
     def _made(self, channel: str) -> Mailbox:
         many, late = self._look_at

@@ -13,7 +13,7 @@ import threading
 from collections import deque
 from collections.abc import Callable
 from time import monotonic
-from typing import Any
+from typing import Any, Protocol
 
 import anyio
 
@@ -47,23 +47,35 @@ class Anywhere:
 ANYWHERE = Anywhere()
 
 
+class Consumer(Protocol):
+    """Who dispatches the messages of a mailbox."""
+
+    def offer(self, publication: Publication) -> bool:
+        """Take a message that comes first; False when it has to wait. Called on the consumer's loop."""
+        ...
+
+    def interject(self) -> None:
+        """A message waits; called on the consumer's loop."""
+        ...
+
+
 class Listener:
-    """Whom a mailbox tells of messages: a consumer.
+    """Whom a mailbox tells of messages.
 
     Args:
         home: the loop it runs on.
-        notify: called there whenever a message has come.
+        consumer: what is told there.
         lost: called with the mailbox, on any thread, when the loop ended without the consumer being able to leave.
         broadcasts: does it want what native channels send straight to clients?
     """
 
-    __slots__ = ("broadcasts", "home", "lost", "notify")
+    __slots__ = ("broadcasts", "consumer", "home", "lost")
 
     def __init__(
-        self, home: _runtime.Runtime, notify: Callable[[], None], lost: Callable[[Mailbox], None], broadcasts: bool
+        self, home: _runtime.Runtime, consumer: Consumer, lost: Callable[[Mailbox], None], broadcasts: bool
     ) -> None:
         self.home = home
-        self.notify = notify
+        self.consumer = consumer
         self.lost = lost
         self.broadcasts = broadcasts
 
@@ -83,11 +95,12 @@ class Mailbox:
         receivers: how many are in `receive`; changed under the lock of its layer.
         dropped: messages for which there was no room, or that had waited too long.
         listener: the consumer whose channel it is.
+        queue: what waits, and since when; changed under a lock of its own.
     """
 
     __slots__ = (
-        *("_capacity", "_expiry", "_group_expiry", "_lock", "_queue", "_told", "_waiters"),
-        *("dropped", "groups", "home", "id", "listener", "receivers"),
+        *("_capacity", "_expiry", "_group_expiry", "_lock", "_told", "_waiters"),
+        *("dropped", "groups", "home", "id", "listener", "queue", "receivers"),
     )
 
     def __init__(self, name: str, capacity: int, expiry: float, group_expiry: float) -> None:
@@ -101,19 +114,19 @@ class Mailbox:
         self._expiry = expiry
         self._group_expiry = group_expiry
         self._told = False  # has it been said that messages are dropped?
-        self._queue: deque[tuple[float, Publication]] | None = None  # an empty one takes more than all else here
+        self.queue: deque[tuple[float, Publication]] | None = None  # an empty one takes more than all else here
         self._lock = threading.Lock()
         self._waiters: deque[tuple[_runtime.Runtime, anyio.Event]] | None = None
 
     @property
     def idle(self) -> bool:
         """Nobody would miss it."""
-        return not self._queue and not self.groups and self.listener is None and not self.receivers
+        return not self.queue and not self.groups and self.listener is None and not self.receivers
 
     @property
     def waiting(self) -> int:
         """How many messages are in it, those that have expired by now among them."""
-        return 0 if self._queue is None else len(self._queue)
+        return 0 if self.queue is None else len(self.queue)
 
     def joined(self, group: str) -> None:
         """It is in a group from now on, or anew."""
@@ -124,7 +137,10 @@ class Mailbox:
         listener = self.listener
         if publication.event is None and (listener is None or not listener.broadcasts):
             return  # a frame for clients, and here is none
-        if listener is None and publication.groups and self._expired_in(publication):
+        if listener is None:
+            if publication.groups and self._expired_in(publication):
+                return
+        elif not self.queue and listener.home.here() and listener.consumer.offer(publication):
             return
         if not self.put(publication):
             with self._lock:
@@ -141,9 +157,9 @@ class Mailbox:
         """Queue a message; False when there is no room for it."""
         now = monotonic()
         with self._lock:
-            if self._queue is None:
-                self._queue = deque()
-            queue = self._queue
+            if self.queue is None:
+                self.queue = deque()
+            queue = self.queue
             expired = bool(queue) and self._expire(now)
             room = len(queue) < self._capacity
             if room:
@@ -155,8 +171,8 @@ class Mailbox:
         listener = self.listener
         if listener is not None:
             if listener.home.here():
-                listener.notify()
-            elif not listener.home.post(listener.notify):
+                listener.consumer.interject()
+            elif not listener.home.post(listener.consumer.interject):
                 listener.lost(self)
         if self._waiters:
             self._wake()
@@ -170,7 +186,7 @@ class Mailbox:
 
     def _expire(self, now: float) -> bool:
         expired = False
-        queue = self._queue
+        queue = self.queue
         while queue and now - queue[0][0] > self._expiry:
             queue.popleft()
             self.dropped += 1
@@ -179,13 +195,13 @@ class Mailbox:
 
     def take(self) -> Publication | None:
         """The first message; None when there is none."""
-        if not self._queue:
+        if not self.queue:
             return None
         with self._lock:
             return self._taken()
 
     def _taken(self) -> Publication | None:
-        queue = self._queue
+        queue = self.queue
         if queue and (now := monotonic()) - queue[0][0] > self._expiry:
             self._expire(now)
         if not queue:
@@ -232,14 +248,14 @@ class Mailbox:
             woken = self._waiters is None or waiter not in self._waiters
             if not woken and self._waiters is not None:
                 self._waiters.remove(waiter)
-            more = bool(self._queue)
+            more = bool(self.queue)
         if woken and more:
             self._wake()
 
     def clear(self) -> None:
         """Forget all messages."""
         with self._lock:
-            self._queue = None
+            self.queue = None
 
     def tidy(self) -> tuple[bool, list[str]]:
         """Drop what has waited too long: was there any? And the groups that it has been in for too long."""

@@ -3,8 +3,9 @@
 Rules: the application's own task waits for the client. A message from the channel that comes meanwhile is dispatched by
 another one, the consumer's worker, and the client's next frame waits for its end; one that comes while a frame is
 handled is dispatched after it, by the same task. The worker is made for the first such message, and parked between
-them, so a consumer that nobody sends to costs no task beside the server's own. Neither side can keep the other from its
-turn, however much comes from it. What is raised, by whichever task, ends the consumer in the server's task.
+them, so a consumer that nobody sends to costs no task beside the server's own. A message that finds the consumer idle
+goes to the worker and not into the queue. Neither side can keep the other from its turn, however much comes from it.
+What is raised, by whichever task, ends the consumer in the server's task.
 
 On asyncio the wait of the server's task is ended by a native cancellation, taken back at once: a cancel scope takes
 longer to enter and to leave than all else that a consumer does which never gets a message.
@@ -25,54 +26,61 @@ from chanx import _runtime
 from chanx._writers import Writer
 from chanx.compat.exceptions import NoMethod, StopConsumer
 from chanx.compat.layer import ChannelLayer
+from chanx.compat.leaving import FRAME, Leaving, is_farewell
 from chanx.compat.mailbox import Mailbox, is_native, message_of
+from chanx.groups.layer import Publication
 
 logger = logging.getLogger("chanx")
 
 #: A handler that goes on for so many seconds after it was cancelled is cancelled again.
 PATIENCE = 1.0
 
+#: How long a consumer that failed or was cancelled, or whose handlers were, may clean up, in seconds.
+CLEANUP = 5.0
+
 Dispatch = Callable[[dict[str, Any]], Awaitable[None]]
 
 
-class Pump:
+class Pump(Leaving):
     """Runs one consumer.
 
     Args:
         dispatch: of the consumer.
         receive: the server's ASGI `receive`.
         broadcasts: has the consumer a method for what native channels send straight to clients?
+        gone: called when the client has left while something is dispatched.
 
     Attributes:
         lost: what the server's `send` raised when the client had left; it ends a handler, and not the consumer.
-        busy: is something being dispatched?
     """
 
     __slots__ = (
-        *("_ahead", "_answering", "_broadcasts", "_cancel_ahead", "_cancel_hearing", "_context", "_dispatch", "_ended"),
-        *("_error", "_home", "_interrupt", "_job", "_known", "_mailbox", "_receive", "_turns", "_worker", "_working"),
-        *("busy", "lost"),
+        *("_answering", "_broadcasts", "_cancel_hearing", "_context", "_dispatch", "_ended", "_error", "_handed"),
+        *("_interrupt", "_job", "_layer", "_mailbox", "_own", "_worker", "_working", "lost"),
     )
 
-    def __init__(self, dispatch: Dispatch, receive: Callable[[], Awaitable[Any]], broadcasts: bool = False) -> None:
-        self.busy = False
+    def __init__(
+        self,
+        dispatch: Dispatch,
+        receive: Callable[[], Awaitable[Any]],
+        broadcasts: bool = False,
+        gone: Callable[[], None] | None = None,
+    ) -> None:
+        Leaving.__init__(self, receive, gone)
         self.lost: OSError | None = None
         self._dispatch = dispatch
-        self._receive = receive
         self._broadcasts = broadcasts
-        self._home = _runtime.current()
         self._context = contextvars.copy_context()  # as the last handler left it, in whichever task
+        self._layer: Any = None
         self._mailbox: Mailbox | None = None
-        self._turns: list[anyio.Event] | None = None  # of those who wait for their turn, the first first
         self._ended: anyio.Event | None = None  # for whoever waits for the end of another task
         self._worker: Writer | None = None  # the task that dispatches what has come from the channel
+        self._own = self._context  # the worker's, once there is one
         self._working = False  # does it just now?
+        self._handed: Publication | None = None  # the message that it begins with
         self._job: Callable[[], Awaitable[None]] | None = None  # what it does in place of that
-        self._known = self._context  # the context that it has resumed
         self._cancel_hearing: _runtime.Cancel | None = None  # the task that waits for a layer of somebody else's
-        self._cancel_ahead: _runtime.Cancel | None = None  # the task that waits for the client meanwhile
-        self._ahead: dict[str, Any] | None = None
-        self._answering: anyio.CancelScope | None = None
+        self._answering: anyio.CancelScope | None = None  # of what is dispatched, where it ends with the client
         self._error: BaseException | None = None
         self._interrupt: Callable[[], object] | None = None  # ends the server's wait; None when the consumer has ended
 
@@ -82,8 +90,7 @@ class Pump:
         Raises:
             BaseException: what a handler raised, such as `StopConsumer`.
         """
-        task = self._home.task()
-        cancelled = 0 if task is None else task.cancelling()
+        task = self._server
         try:
             if task is not None:
                 self._interrupt = task.cancel
@@ -95,23 +102,25 @@ class Pump:
                     self._listen(layer, channel)
                     await self._serve()
         except GeneratorExit:  # the loop has ended before the connection, and all its tasks with it
-            self._worker = self._cancel_hearing = self._cancel_ahead = None
+            self._worker = self._cancel_hearing = self._reader = None
             raise
         except asyncio.CancelledError:
-            if self._error is None or (task is not None and task.cancelling() > cancelled + 1):
+            if self._error is None or (task is not None and task.cancelling() > self._cancelling + 1):
                 raise  # by somebody else
         finally:
             self._interrupt = None
+            self._look_away()
             if task is not None and self._error is not None:
                 task.uncancel()
             try:
-                if self._worker is not None or self._cancel_hearing is not None or self._cancel_ahead is not None:
+                if self._worker is not None or self._cancel_hearing is not None or self._reader is not None:
                     await self._stop()
             finally:
                 if self._mailbox is not None:
                     layer.discard(self._mailbox)
-                self._worker = None
-                del self._dispatch  # nothing is to wait for the collector of garbage
+                self._worker = self._reader = None
+                # nothing is to wait for the collector of garbage
+                del self._dispatch, self._gone, self._next, self._receive
         if self._error is not None:
             raise self._error
 
@@ -119,7 +128,8 @@ class Pump:
         if channel is None:
             return
         if isinstance(layer, ChannelLayer):
-            self._mailbox = layer.listen(channel, self._home, self.interject, self._broadcasts)
+            self._layer = layer
+            self._mailbox = layer.listen(channel, self._home, self, self._broadcasts)
         else:
             known = self._context
             self._cancel_hearing = self._home.spawn(self._hear, layer, channel, known, context=known)
@@ -127,8 +137,13 @@ class Pump:
     async def _serve(self) -> None:
         known, mailbox = self._context, self._mailbox
         while True:
-            message = await (self._receive() if self._cancel_ahead is None and self._ahead is None else self._looked())
+            message = await self._next()
+            kind = message.get("type")
+            if kind == FRAME:
+                self._begin()
             if self.busy:
+                if kind != FRAME and is_farewell(message):
+                    self.leave(message)
                 await self._wait_for_turn()
             self.busy = True
             try:
@@ -136,15 +151,28 @@ class Pump:
                     return
                 if self._context is not known:
                     self._resume()
-                await self._one(message)
-                if mailbox is not None and mailbox.waiting:
-                    await self._some(mailbox)
+                if not self.over:
+                    if message is self.farewell:
+                        self._stay()
+                    self._handling = True
+                    await self._one(message)
+                    if mailbox is not None and mailbox.queue:
+                        await self._some(mailbox)
+                elif is_farewell(message):
+                    await self._last(message)
                 known = self._context = contextvars.copy_context()
+            except asyncio.CancelledError:
+                if not self._taken_back():
+                    raise  # by somebody else
             finally:
+                self._handling = False
+                self._running = 0
+                if self._cancels:
+                    self._taken_back()
                 self._pass_turn()
             if self._error is not None:
                 return
-            if mailbox is not None and mailbox.waiting:
+            if mailbox is not None and mailbox.queue:
                 self.interject()
 
     async def _one(self, message: dict[str, Any]) -> None:
@@ -153,11 +181,18 @@ class Pump:
         except OSError as error:
             self._unless_lost(error, message)
 
+    async def _last(self, farewell: dict[str, Any]) -> None:
+        """Dispatch the disconnect of a client whose handlers took too long; so may not this one as well."""
+        self._stay()
+        with anyio.move_on_after(CLEANUP, shield=True):
+            await self._one(farewell)
+        raise StopConsumer  # also where it was cut short, or is a method that raises nothing
+
     def _unless_lost(self, error: OSError, message: dict[str, Any]) -> None:
         """Raise what a handler raised, unless it is that the client has left."""
         if error is not self.lost:
             raise error
-        if str(message.get("type")).endswith(".disconnect"):
+        if is_farewell(message):
             raise StopConsumer from None
 
     async def _some(self, mailbox: Mailbox) -> None:
@@ -168,12 +203,17 @@ class Pump:
             message = message_of(publication)
             try:
                 await self._dispatch(message)
-            except OSError as error:
-                self._unless_lost(error, message)
-            except NoMethod as error:
-                if not is_native(publication):
-                    raise
-                logger.debug("an event for the native channels of a group goes by a consumer: %s", error)
+            except (OSError, NoMethod) as error:
+                self._unless_harmless(error, message, publication)
+
+    def _unless_harmless(self, error: OSError | NoMethod, message: dict[str, Any], publication: Publication) -> None:
+        """Raise what a handler of a message raised, unless the client has left, or it is no message for consumers."""
+        if isinstance(error, OSError):
+            self._unless_lost(error, message)
+        elif is_native(publication):
+            logger.debug("an event for the native channels of a group goes by a consumer: %s", error)
+        else:
+            raise error
 
     def _resume(self) -> None:
         """Set the context variables that another task's handler has set."""
@@ -182,6 +222,15 @@ class Pump:
                 variable.set(value)
 
     # -- what comes from the channel ----------------------------------------------------------------
+
+    def offer(self, publication: Publication) -> bool:
+        """Have a message dispatched before all others if nothing is being dispatched; False when something is."""
+        if self.busy or self._interrupt is None or self._error is not None:
+            return False
+        self.busy = self._working = True
+        self._handed = publication
+        (self._worker or self._made_worker()).begin()
+        return True
 
     def interject(self, function: Callable[[], Awaitable[None]] | None = None) -> None:
         """Dispatch what waits in the channel, unless something is being dispatched; called on the consumer's loop.
@@ -192,42 +241,53 @@ class Pump:
         if not self.busy and self._interrupt is not None and self._error is None:
             self.busy = self._working = True
             self._job = function
-            if self._worker is None:
-                self._known = self._context
-                self._worker = self._home.worker(self._work, self._lost, self._context)
-            self._worker.begin()
+            (self._worker or self._made_worker()).begin()
+
+    def _made_worker(self) -> Writer:
+        self._own = self._context.copy()
+        self._worker = self._home.worker(self._work, self._lost, self._own)
+        return self._worker
 
     async def _work(self) -> None:
         """What the worker does each time; the context is its own, and not the server's task's."""
         try:
-            if self._known is not self._context:
+            if self._context is not self._own:
                 self._resume()
-            if self._job is not None:
-                await self._job()
-            elif (mailbox := self._mailbox) is not None:
+                self._context = self._own
+            mailbox, publication, job = self._mailbox, self._handed, self._job
+            if publication is not None:
+                self._handed = None
+                message = message_of(publication)
+                try:
+                    await self._dispatch(message)
+                except (OSError, NoMethod) as error:
+                    self._unless_harmless(error, message, publication)
+            elif job is not None:
+                self._job = None
+                await job()
+                return
+            elif mailbox is not None:
                 await self._some(mailbox)
-                while mailbox.waiting and not self._turns:
-                    await anyio.lowlevel.checkpoint()  # a handler may send to its own channel, and never wait
-                    await self._some(mailbox)
-            self._known = self._context = contextvars.copy_context()
+            while mailbox is not None and mailbox.queue and not self._turns:
+                await anyio.lowlevel.checkpoint()  # a handler may send to its own channel, and never wait
+                await self._some(mailbox)
         except BaseException as error:
             self._failed(error)
             if not isinstance(error, Exception):
                 raise  # it was cancelled, and is over
         finally:
-            self._over()
+            self._working = self.busy = False
+            if self._turns:
+                self._pass_turn()
+            if self._ended is not None:
+                self._tell()
 
     def _lost(self) -> None:
         """The worker was cancelled; maybe before it could begin."""
         if self._working:
             self._failed(asyncio.CancelledError())
-            self._over()
-
-    def _over(self) -> None:
-        self._working = self.busy = False
-        if self._turns:
+            self._working = False
             self._pass_turn()
-        if self._ended is not None:
             self._tell()
 
     async def _hear(self, layer: Any, channel: str, known: contextvars.Context) -> None:
@@ -258,52 +318,34 @@ class Pump:
         """Run a function as part of what is dispatched, and cancel it when the client leaves; that comes next then."""
         self._answering = scope = anyio.CancelScope()
         with scope:
-            self._cancel_ahead = self._home.spawn(self._look_ahead, context=contextvars.copy_context())
+            self._read_ahead()
             try:
                 await function(*args)
             finally:
                 self._answering = None
 
-    async def _look_ahead(self) -> None:
-        try:
-            self._ahead = message = await self._receive()
-            if self._answering is not None and str(message.get("type")).endswith(".disconnect"):
-                self._answering.cancel()
-        except BaseException as error:  # noqa: BLE001 - as in `_work`
-            self._failed(error)
-        finally:
-            self._cancel_ahead = None
-            self._tell()
+    def leave(self, farewell: dict[str, Any]) -> None:
+        """The client has left while something is dispatched: its groups are left at once."""
+        if self._interrupt is None or self._error is not None:
+            return
+        super().leave(farewell)
+        if self._answering is not None:
+            self._answering.cancel()
+        if self._mailbox is not None and farewell.get("type") == "websocket.disconnect":
+            self._layer.leave_all(self._mailbox)
 
-    async def _looked(self) -> dict[str, Any]:
-        while (message := self._ahead) is None:
-            await self._end()
-        self._ahead = None
-        return message
+    def cancel_others(self) -> None:
+        """Cancel what the worker dispatches, or the task that hears a layer of somebody else's."""
+        if self._working and self._worker is not None:
+            self._worker.cancel()
+        if self._cancel_hearing is not None:
+            self._cancel_hearing()
 
-    # -- turns, and the end -------------------------------------------------------------------------
-
-    async def _wait_for_turn(self) -> None:
-        turn = anyio.Event()
-        self._turns = self._turns or []
-        self._turns.append(turn)
-        try:
-            await turn.wait()
-        except BaseException:
-            if turn in self._turns:
-                self._turns.remove(turn)
-            else:  # it was passed on to this one already
-                self._pass_turn()
-            raise
-
-    def _pass_turn(self) -> None:
-        if self._turns:
-            self.busy = True
-            self._turns.pop(0).set()
-        else:
-            self.busy = False
+    # -- the end ------------------------------------------------------------------------------------
 
     def _failed(self, error: BaseException) -> None:
+        if self.over and not isinstance(error, Exception):
+            return  # it was cancelled for the client's time is over
         if self._interrupt is None or self._error is not None:  # the consumer ends already, which cancels its tasks
             if isinstance(error, Exception) and not isinstance(error, StopConsumer):
                 logger.error("a handler failed while its consumer ended", exc_info=error)
@@ -327,14 +369,18 @@ class Pump:
     async def _stop(self) -> None:
         """Nothing is dispatched any more; wait for the end of what is."""
         with anyio.CancelScope(shield=True):
+            reader = self._reader
             while True:
-                for cancel in (self._cancel_hearing, self._cancel_ahead):
-                    if cancel is not None:
-                        cancel()
+                if self._cancel_hearing is not None:
+                    self._cancel_hearing()
+                if reader is not None:
+                    reader.stop()
                 if self._worker is not None:
                     self._worker.cancel()
-                if not self._working and self._cancel_hearing is None and self._cancel_ahead is None:
+                if not self._working and self._cancel_hearing is None and (reader is None or not reader.reading):
                     return
                 with anyio.move_on_after(PATIENCE):  # a handler may have caught its cancellation
-                    while self._working or self._cancel_hearing or self._cancel_ahead:
+                    while self._working or self._cancel_hearing:
                         await self._end()
+                    while reader is not None and reader.reading:
+                        await reader.changed()

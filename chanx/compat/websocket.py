@@ -11,6 +11,7 @@ from asgiref.sync import async_to_sync
 from chanx._outbox import short_reason
 from chanx.compat.consumer import AsyncConsumer, SyncConsumer
 from chanx.compat.exceptions import AcceptConnection, DenyConnection, InvalidChannelLayerError, StopConsumer
+from chanx.compat.pump import Pump
 from chanx.compat.text import dumps
 
 Headers = Iterable[tuple[bytes, bytes]]
@@ -86,6 +87,7 @@ class _Websocket:
 
     groups: Iterable[str] | None = None
     channel_layer: Any
+    _pump: Pump
 
     _chanx_accepted = False
     _chanx_closed = False
@@ -107,6 +109,8 @@ class _Websocket:
         self._chanx_unconnected = (
             self._chanx_begun and not self._chanx_connected
         )  # a `websocket_connect` of its own tells neither
+        if self._pump.farewell is not None:  # it has left before that
+            return self._pump.farewell
         return {"type": "websocket.disconnect", "code": 1011 if isinstance(error, Exception) else 1006}
 
 

@@ -252,7 +252,7 @@ async def test_a_broadcast_is_written_once_however_many_hear_it(count: int, monk
         await layer.group_add("group", f"c{number}")
     await layer.group_send("group", {"number": 1})
     assert len(written) == 1
-    bodies = {id(publication) for mailbox in layer._mailboxes.values() for _, publication in mailbox._queue or ()}
+    bodies = {id(publication) for mailbox in layer._mailboxes.values() for _, publication in mailbox.queue or ()}
     assert len(bodies) == 1
 
 
