@@ -23,6 +23,9 @@ from starlette.exceptions import HTTPException
 
 from chanx._writers import AsyncioWriter, ParkedWriter, TrioWriter, Work, Writer
 
+if sys.version_info >= (3, 12):
+    from chanx._writers import SoonWriter, Starts
+
 if TYPE_CHECKING:
     from chanx._silence import Silences
 
@@ -80,7 +83,7 @@ class Runtime(ABC):
 
     @abstractmethod
     def worker(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
-        """The same for work that is never to begin inside the caller, as a user's function; it is parked between.
+        """The same for work that is never to begin inside the caller, as a user's function.
 
         It is done in this very context, which is nobody else's.
         """
@@ -221,6 +224,7 @@ class AsyncioRuntime(Runtime):
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
+        self._starts: Any = None  # of workers
 
     def here(self) -> bool:
         try:
@@ -247,6 +251,10 @@ class AsyncioRuntime(Runtime):
         return AsyncioWriter(self._loop, self._tasks, work, lost, context.copy())
 
     def worker(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
+        if sys.version_info >= (3, 12):
+            if self._starts is None:
+                self._starts = Starts(self._loop)
+            return SoonWriter(self._starts, self._loop, self._tasks, work, lost, context)
         return ParkedWriter(self._loop, self._tasks, work, lost, context)
 
     def time(self) -> float:

@@ -125,6 +125,72 @@ if sys.version_info >= (3, 12):
         def soon(self) -> None:
             self._keep(asyncio.Task(self._work(), loop=self._loop, context=self._context))
 
+    class Starts:
+        """What is to begin when the loop goes on: one callback for all of it."""
+
+        __slots__ = ("_due", "_loop")
+
+        def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+            self._loop = loop
+            self._due: list[SoonWriter] = []
+
+        def add(self, writer: SoonWriter) -> None:
+            if not self._due:
+                self._loop.call_soon(self._start)
+            self._due.append(writer)
+
+        def _start(self) -> None:
+            due, self._due = iter(self._due), []
+            try:
+                for writer in due:
+                    writer.start()
+            finally:
+                for writer in due:  # one has ended the program, maybe only for now
+                    self.add(writer)
+
+    class SoonWriter(_Tasks):
+        """A task for each piece of work, which takes its first steps while it is made, and that is never in `begin`."""
+
+        __slots__ = ("_due", "_starts")
+
+        def __init__(
+            self,
+            starts: Starts,
+            loop: asyncio.AbstractEventLoop,
+            tasks: set[asyncio.Task[None]],
+            work: Work,
+            lost: Callable[[], None],
+            context: contextvars.Context,
+        ) -> None:
+            _Tasks.__init__(self, loop, tasks, work, lost, context)
+            self._starts = starts
+            self._due = False
+
+        def begin(self) -> bool:
+            self._due = True
+            self._starts.add(self)
+            return True
+
+        def soon(self) -> None:
+            self.begin()
+
+        def start(self) -> None:
+            """Begin, unless that is cancelled by now."""
+            if self._due:
+                self._due = False
+                task = asyncio.Task(self._work(), loop=self._loop, context=self._context, eager_start=True)
+                if not task.done():
+                    self._keep(task)
+                elif task.cancelled():
+                    self._lost()
+
+        def cancel(self) -> None:
+            if self._due:
+                self._due = False
+                self._loop.call_soon(self._lost)
+            else:
+                super().cancel()
+
     AsyncioWriter = EagerWriter
 else:
     AsyncioWriter = ParkedWriter

@@ -151,7 +151,8 @@ class AsyncConsumer:
         return handling
 
     def _method(self, message: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
-        name = get_handler_name(message)
+        kind = message.get("type")
+        name = _method_name(kind) if kind.__class__ is str else get_handler_name(message)
         method: Callable[[dict[str, Any]], Any] | None = getattr(self, name, None)
         if not callable(method):
             raise NoMethod(f"{type(self).__qualname__} has no method {name} for messages of type {message['type']!r}")

@@ -24,9 +24,7 @@ def _accepting(subprotocol: str | None, headers: Headers | None) -> dict[str, An
     return event
 
 
-def _sending(text_data: str | None, bytes_data: bytes | None) -> dict[str, Any]:
-    if text_data is not None:
-        return {"type": "websocket.send", "text": text_data}
+def _sending_bytes(bytes_data: bytes | None) -> dict[str, Any]:
     if bytes_data is not None:
         # a text given for bytes is taken for what it says, as in the document's example
         given: Any = bytes_data
@@ -170,7 +168,10 @@ class AsyncWebsocketConsumer(_Websocket, AsyncConsumer):
         Raises:
             ValueError: neither is given.
         """
-        event = _sending(text_data, bytes_data)
+        if text_data is not None:
+            event: dict[str, Any] = {"type": "websocket.send", "text": text_data}
+        else:
+            event = _sending_bytes(bytes_data)
         if not self._chanx_closed:
             await super().send(event)
         if close:
@@ -299,7 +300,10 @@ class WebsocketConsumer(_Websocket, SyncConsumer):
         Raises:
             ValueError: neither is given.
         """
-        event = _sending(text_data, bytes_data)
+        if text_data is not None:
+            event: dict[str, Any] = {"type": "websocket.send", "text": text_data}
+        else:
+            event = _sending_bytes(bytes_data)
         if not self._chanx_closed:
             super().send(event)
         if close:
