@@ -16,6 +16,7 @@ from time import monotonic
 from typing import Any, Protocol
 
 import anyio
+from msgspec.structs import force_setattr
 
 from chanx import _runtime
 from chanx.compat import content
@@ -28,7 +29,22 @@ BROADCAST = "chanx.broadcast"
 
 
 class Message(Publication, frozen=True):
-    """A message of the layer, as a publication; what native channels emit is none, even where a field is the type."""
+    """A message of the layer, as a publication; what native channels emit is none, even where a field is the type.
+
+    Attributes:
+        flat: what it reads as, where copies of that share nothing that can be changed; made for the first of a group.
+    """
+
+    flat: dict[str, Any] | None = None
+
+    def read(self) -> dict[str, Any]:
+        """The message; each call makes another one."""
+        if self.flat is not None:
+            return self.flat.copy()
+        message = content.read(self.body)
+        if self.groups and not any(isinstance(one, dict | list) for one in message.values()):
+            force_setattr(self, "flat", message.copy())
+        return message
 
 
 class Anywhere:
@@ -266,9 +282,11 @@ class Mailbox:
 
 
 def message_of(publication: Publication) -> dict[str, Any]:
-    """What a consumer gets. An event of a native channel has its tag for a type, whatever its fields are called; what
-    native channels send to clients has the type `chanx.broadcast`, and the frame as `text`.
+    """What a consumer gets, a dictionary of its own. An event of a native channel has its tag for a type, whatever its
+    fields are called; what native channels send to clients has the type `chanx.broadcast`, and the frame as `text`.
     """
+    if isinstance(publication, Message):
+        return publication.read()
     if publication.event is None:
         return {"type": BROADCAST, "text": publication.body}
     message = content.read(publication.body)
