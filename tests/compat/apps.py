@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import threading
+import time
 from typing import Any
 
 from starlette.routing import Route, WebSocketRoute
@@ -18,10 +19,12 @@ from chanx.channels.generic.websocket import (
 )
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.channels.routing import ProtocolTypeRouter, URLRouter
+from chanx.compat import leaving
 from tests.compat.documents import printed
 from tests.compat.test_document_004 import ASYNC_WEBSOCKET, LONG_POLL, SERVER_SENT_EVENTS, WEBSOCKET
 
 register_channel_layer("default", InMemoryChannelLayer())
+leaving.LINGER = 1.0  # seconds; so that the tests need not wait for long
 log: list[Any] = []
 
 
@@ -41,6 +44,12 @@ class Async(AsyncJsonWebsocketConsumer):
                 await self.close(code, reason)
             case {"fail": text}:
                 raise LookupError(text)
+            case {"wait": name}:
+                await self.send_json("waiting")
+                try:
+                    await asyncio.Event().wait()
+                finally:
+                    log.append(f"wait {name} ended")
             case {"all": text}:
                 await self.channel_layer.group_send("all", {"type": "tell.all", "text": text})
             case {"flood": name}:
@@ -83,6 +92,11 @@ class Sync(JsonWebsocketConsumer):
                         self.send_json("x" * 10_000)
                 finally:
                     log.append(f"flood {name} ended")
+            case {"wait": name}:
+                self.send_json("waiting")
+                while not self._pump.over:  # longer than the client has
+                    time.sleep(0.01)
+                log.append(f"wait {name} ended")
             case _:
                 self.send_json({"got": content})
 

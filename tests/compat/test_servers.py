@@ -108,8 +108,6 @@ def test_an_error_closes_the_connection_and_disconnect_runs_once(server: Server,
 
 @kinds
 def test_a_client_that_vanishes_ends_a_handler_that_sends_to_it(server: Server, kind: str) -> None:
-    if not server.name.startswith("uvicorn"):
-        pytest.skip("the server takes what is sent to nobody, and says nothing")
     name = uuid.uuid4().hex
     with opened(server, kind, name) as client:
         client.send(json.dumps({"flood": name}))
@@ -118,6 +116,18 @@ def test_a_client_that_vanishes_ends_a_handler_that_sends_to_it(server: Server, 
         client.socket.close()  # a reset, and no close frame
     until_logged(server, lambda one: one == f"flood {name} ended")
     assert len(ended(server, kind, name)) == 1
+
+
+@kinds
+def test_a_client_that_leaves_is_noticed_while_a_handler_waits(server: Server, kind: str) -> None:
+    name = uuid.uuid4().hex
+    with opened(server, kind, name) as client:
+        client.send(json.dumps({"wait": name}))
+        client.send(json.dumps({"wait": name}))  # for which there is no time
+        assert json.loads(client.recv(TIMEOUT)) == "waiting"
+    until_logged(server, lambda one: one == f"wait {name} ended")
+    assert len(ended(server, kind, name)) == 1
+    assert log_of(server).count(f"wait {name} ended") == 1
 
 
 @kinds
