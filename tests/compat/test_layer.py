@@ -455,3 +455,22 @@ async def test_a_thousand_unread_channels_are_looked_through_before_they_become_
 
 async def test_close_lets_go_of_the_group_layer() -> None:
     await Layer().close()
+
+
+@pytest.mark.parametrize("message", [{"type": "x", "a": 1}, {"type": "x", "a": [1, {"b": 2}]}, {"type": "x", "a": b"1"}])
+async def test_each_member_gets_a_message_of_its_own(message: dict[str, Any]) -> None:
+    layer = InMemoryChannelLayer()
+    for name in ("a", "b", "c"):
+        await layer.group_add("group", name)
+    await layer.group_send("group", message)
+    for name in ("a", "b", "c"):
+        received = await layer.receive(name)
+        assert received == message
+        received["a"] = received["new"] = name
+    await layer.group_send("group", message)
+    for name in ("a", "b", "c"):
+        received = await layer.receive(name)
+        assert received == message
+        if isinstance(received["a"], list):
+            received["a"][1]["b"] = name
+            received["a"].append(name)
