@@ -457,8 +457,9 @@ async def test_close_lets_go_of_the_group_layer() -> None:
     await Layer().close()
 
 
-@pytest.mark.parametrize("message", [{"type": "x", "a": 1}, {"type": "x", "a": [1, {"b": 2}]}, {"type": "x", "a": b"1"}])
-async def test_each_member_gets_a_message_of_its_own(message: dict[str, Any]) -> None:
+@pytest.mark.parametrize("value", [1, b"1", [1, {"b": 2}]])
+async def test_each_member_gets_a_message_of_its_own(value: Any) -> None:
+    message = {"type": "x", "a": value}
     layer = InMemoryChannelLayer()
     for name in ("a", "b", "c"):
         await layer.group_add("group", name)
