@@ -22,8 +22,14 @@ def printed(block: str, **surroundings: Any) -> dict[str, Any]:
     """
     code = as_chanx(textwrap.dedent(block))
     names: dict[str, Any] = {"__name__": "printed", **surroundings}
-    exec(compile(code, "the document", "exec"), names)  # noqa: S102 - code of the tests' own
+    exec(compile(code, "the document", "exec", dont_inherit=True), names)  # noqa: S102 - code of the tests' own
     return names
+
+
+def methods(block: str, base: Any, **surroundings: Any) -> Any:
+    """Run a block that is the inside of a class, and return a class that it is inside of."""
+    code = textwrap.indent(textwrap.dedent(block), "    ")
+    return printed(f"class Consumer(Base):\n{code}", Base=base, **surroundings)["Consumer"]
 
 
 class Sleeps:
