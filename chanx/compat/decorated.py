@@ -47,10 +47,11 @@ class ChanxWebsocketConsumerMixin(StructuredConsumer, Generic[ReceiveEvent]):
         outgoing_message_adapter: takes what it sends.
     """
 
-    passthrough_events: Collection[Any] = ()
+    # Lists of classes: a mixin that is no consumer has them too, of another type to checkers.
+    passthrough_events: Any = ()
     passthrough_method_prefix: str = "handle_passthrough_"
-    emits: Collection[Any] = ()
-    topics: Collection[Any] = ()
+    emits: Any = ()
+    topics: Any = ()
     default_topic: Any = None
     name: ClassVar[str] = "ChanxWebsocketConsumerMixin"
     snake_name: ClassVar[str] = "chanx_websocket_consumer_mixin"

@@ -51,7 +51,7 @@ class StructuredConsumer(Answering):
 
     authenticator_class: Any = None
     authenticator: Any = None
-    extra_groups: Iterable[str] = ()
+    extra_groups: Any = ()
     groups: Any = None
     user: Any
 
