@@ -20,8 +20,10 @@ from chanx.channels.generic.websocket import AsyncJsonWebsocketConsumer
 from chanx.channels.testing import WebsocketCommunicator
 from chanx.compat.authenticators import AuthenticationResult, authenticated, authenticated_by_result, internal_error
 from chanx.core.authenticator import BaseAuthenticator
+from chanx.fast_channels import websocket as structured
 from chanx.messages.base import BaseMessage
 from chanx.messages.outgoing import AuthenticationMessage
+from tests.compat.documents import printed
 
 ROOT = Path(__file__).parent.parent.parent
 
@@ -423,6 +425,47 @@ async def test_an_error_of_a_consumer_of_012_is_internal(make: Any, caplog: pyte
     [record] = caplog.records
     assert "the authenticator of Guarded failed" in record.getMessage()
     assert record.exc_info is not None
+
+
+# The page about the consumers of chanx 2.x
+
+
+CUSTOM_EXAMPLE = """
+    from chanx.core.authenticator import BaseAuthenticator
+
+    class TokenAuthenticator(BaseAuthenticator):
+        async def authenticate(self) -> bool:
+            token = self.get_query_param("token")
+            if not token:
+                return False
+
+            # Validate token logic here
+            self.user = await get_user_by_token(token)
+            return self.user is not None
+
+    class MyConsumer(AsyncJsonWebsocketConsumer):
+        authenticator_class = TokenAuthenticator
+"""
+
+
+async def test_the_example_without_django() -> None:
+    async def get_user_by_token(token: str) -> str | None:
+        return {"sesame": "ada"}.get(token)
+
+    surroundings = {
+        "get_user_by_token": get_user_by_token,
+        "AsyncJsonWebsocketConsumer": structured.AsyncJsonWebsocketConsumer,
+    }
+    consumer = printed(CUSTOM_EXAMPLE, **surroundings)["MyConsumer"]
+
+    class Greets(consumer):  # type: ignore[misc]
+        async def post_authentication(self) -> None:
+            await self.send_json(f"welcome {self.user}")
+
+    assert await told(Greets, "/?token=sesame") == ["welcome ada"]
+    assert await told(Greets, "/?token=other") == ["closed 4401"]
+    assert await told(Greets, "/?token=") == ["closed 4401"]
+    assert await told(Greets) == ["closed 4401"]
 
 
 # Import paths
