@@ -21,6 +21,7 @@ from http import HTTPStatus
 from typing import Any, Protocol, cast, overload
 from urllib.parse import parse_qs
 
+from chanx.compat.exceptions import StopConsumer
 from chanx.messages.base import BaseMessage
 from chanx.messages.outgoing import AuthenticationMessage
 
@@ -172,6 +173,7 @@ async def authenticated(consumer: Guarded) -> bool:
 
     Raises:
         OSError: the client has left meanwhile, as a send has told.
+        StopConsumer: the authenticator has raised it.
     """
     await consumer.accept()
     kind = consumer.authenticator_class
@@ -183,7 +185,7 @@ async def authenticated(consumer: Guarded) -> bool:
             return True
         code = _close_code(authenticator)
     except Exception as error:
-        _unless_left(consumer, error)
+        _unless_over(consumer, error)
         logger.exception("%s failed; the connection is closed with %d", kind.__qualname__, INTERNAL_ERROR)
         code = INTERNAL_ERROR
     await consumer.close(code)
@@ -206,6 +208,7 @@ async def authenticated_by_result(consumer: GuardedByResult, make: Callable[[], 
 
     Raises:
         OSError: the client has left meanwhile, as a send has told.
+        StopConsumer: the authenticator has raised it.
     """
     await consumer.accept()
     try:
@@ -214,7 +217,7 @@ async def authenticated_by_result(consumer: GuardedByResult, make: Callable[[], 
         consumer.user, consumer.obj = result.user, result.obj
         consumer.request = getattr(authenticator, "request", None)
     except Exception as error:
-        _unless_left(consumer, error)
+        _unless_over(consumer, error)
         logger.exception("the authenticator of %s failed; the connection is closed", type(consumer).__qualname__)
         result = internal_error()
     if tell:
@@ -260,8 +263,8 @@ def _close_code(authenticator: Any) -> int:
     return 4000 + status if status is not None and 400 <= status < 600 else NOT_AUTHENTICATED
 
 
-def _unless_left(consumer: Any, error: Exception) -> None:
-    """Raise what a send has raised because the client has left: it ends the handler, and is nobody's mistake."""
+def _unless_over(consumer: Any, error: Exception) -> None:
+    """Raise what ends the handler, or the consumer, and is nobody's mistake: the client has left, as a send has told."""
     pump = getattr(consumer, "_pump", None)
-    if isinstance(error, OSError) and pump is not None and pump.lost is error:
+    if isinstance(error, StopConsumer) or (pump is not None and pump.lost is error):
         raise error

@@ -16,6 +16,7 @@ from typing import Any
 
 import pytest
 
+from chanx.channels.exceptions import StopConsumer
 from chanx.channels.generic.websocket import AsyncJsonWebsocketConsumer
 from chanx.channels.testing import WebsocketCommunicator
 from chanx.compat.authenticators import AuthenticationResult, authenticated, authenticated_by_result, internal_error
@@ -344,6 +345,23 @@ async def test_a_client_that_leaves_meanwhile_is_nobodys_mistake(caplog: pytest.
     assert caplog.records == []
 
 
+@pytest.mark.parametrize("generation", ["2.x", "0.12"])
+async def test_a_consumer_may_be_stopped_by_its_authenticator(
+    generation: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    class Stops(BaseAuthenticator):
+        async def authenticate(self) -> bool:
+            raise StopConsumer
+
+    def stops() -> Any:
+        raise StopConsumer
+
+    client = WebsocketCommunicator((guarded(Stops) if generation == "2.x" else old(stops)).as_asgi(), "/")
+    assert await client.connect() == (True, None)
+    await client.wait(5)
+    assert caplog.records == []
+
+
 async def test_a_cancelled_consumer_cancels_its_authenticator() -> None:
     asked, cancelled = asyncio.Event(), asyncio.Event()
 
@@ -456,16 +474,16 @@ async def test_the_example_without_django() -> None:
         "get_user_by_token": get_user_by_token,
         "AsyncJsonWebsocketConsumer": structured.AsyncJsonWebsocketConsumer,
     }
+
+    async def post_authentication(self: Any) -> None:
+        await self.send_json(f"welcome {self.user}")
+
     consumer = printed(CUSTOM_EXAMPLE, **surroundings)["MyConsumer"]
-
-    class Greets(consumer):  # type: ignore[misc]
-        async def post_authentication(self) -> None:
-            await self.send_json(f"welcome {self.user}")
-
-    assert await told(Greets, "/?token=sesame") == ["welcome ada"]
-    assert await told(Greets, "/?token=other") == ["closed 4401"]
-    assert await told(Greets, "/?token=") == ["closed 4401"]
-    assert await told(Greets) == ["closed 4401"]
+    consumer.post_authentication = post_authentication
+    assert await told(consumer, "/?token=sesame") == ["welcome ada"]
+    assert await told(consumer, "/?token=other") == ["closed 4401"]
+    assert await told(consumer, "/?token=") == ["closed 4401"]
+    assert await told(consumer) == ["closed 4401"]
 
 
 # Import paths

@@ -193,13 +193,10 @@ class Documented(Data):
             await client.disconnect(timeout=5)
 
     async def test_the_complete_example(self) -> None:
-        surroundings = {
-            **{"ChatRoom": Room, "BaseMessage": BaseMessage, "BaseChannelEvent": BaseChannelEvent, "Literal": Literal},
-            **{"ChatPayload": ChatPayload, "JoinRoomPayload": JoinRoomPayload, "UserPayload": UserPayload},
-            **{"ChatNotificationPayload": ChatNotificationPayload, "UserJoinedPayload": UserJoinedPayload},
-            **{"ChatNotificationMessage": ChatNotificationMessage, "UserJoinedMessage": UserJoinedMessage},
-        }
-        names = printed(COMPLETE_EXAMPLE, **surroundings)
+        taken = (BaseMessage, BaseChannelEvent, ChatPayload, JoinRoomPayload, UserPayload, ChatNotificationPayload)
+        sent = (UserJoinedPayload, ChatNotificationMessage, UserJoinedMessage)
+        surroundings = {one.__name__: one for one in (*taken, *sent)}
+        names = printed(COMPLETE_EXAMPLE, ChatRoom=Room, Literal=Literal, **surroundings)
         consumer, event = names["RoomChatConsumer"], names["UserJoinedEvent"]
         ada, _ = await self.connected(consumer, self.bearer("ada"))
         bob, _ = await self.connected(consumer, self.bearer("bob"))
