@@ -59,6 +59,7 @@ class Answering(AsyncJsonWebsocketConsumer):
     }
 
     _chanx_compiled: Compiled
+    _chanx_logs_sent: Any = None  # is what is sent logged?
     _chanx_plain = False  # messages are encoded and sent at once, for no method on their way is overridden
 
     def _chanx_settle(self) -> None:
@@ -66,6 +67,7 @@ class Answering(AsyncJsonWebsocketConsumer):
         for name, key in self._chanx_settings.items():
             if getattr(self, name) is None:
                 setattr(self, name, setting(key))
+        self._chanx_logs_sent = self.log_websocket_message
 
     @property
     def should_send_completion(self) -> bool:
@@ -106,7 +108,7 @@ class Answering(AsyncJsonWebsocketConsumer):
         if not isinstance(message, BaseModel):
             raise TypeError(f"{type(message).__qualname__} is no message; send a pydantic model, or use send_json")
         beside = envelope.get()
-        if self._chanx_plain and beside is None and not (self.camelize or self.log_websocket_message):
+        if self._chanx_plain and beside is None and not (self.camelize or self._chanx_logs_sent):
             if not self._chanx_closed:
                 await self._chanx_frame(self._chanx_compiled.encoder(message.__class__)(message).decode())
         else:
@@ -119,7 +121,7 @@ class Answering(AsyncJsonWebsocketConsumer):
 
     async def send_json(self, content: Any, close: bool | int = False) -> None:
         """Log and send a frame, and then close the connection where `close` is True or a code."""
-        if self.log_websocket_message:
+        if self._chanx_logs_sent:
             self._chanx_log("sent", content)
         await super().send_json(content, close)
 

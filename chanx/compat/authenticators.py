@@ -192,7 +192,13 @@ async def authenticated(consumer: Guarded) -> bool:
     return False
 
 
-async def authenticated_by_result(consumer: GuardedByResult, make: Callable[[], Any], *, tell: bool) -> bool:
+async def authenticated_by_result(
+    consumer: GuardedByResult,
+    make: Callable[[], Any],
+    *,
+    tell: bool,
+    enter: Callable[[], Awaitable[None]] | None = None,
+) -> bool:
     """Accept a connection of chanx 0.12, and ask its authenticator; where that refuses or fails, close it.
 
     Args:
@@ -201,6 +207,7 @@ async def authenticated_by_result(consumer: GuardedByResult, make: Callable[[], 
             error of the authenticator's. The `authenticate(scope)` of it returns an `AuthenticationResult`.
         tell: send the client an authentication message, also when it may stay; `send_authentication_message` of the
             consumer, or the setting.
+        enter: called when the client may stay, before it is told so: it may count on what happens there.
 
     Returns:
         True, and the consumer may go on; or False, and the connection is closed, without a code. An error is logged,
@@ -220,6 +227,8 @@ async def authenticated_by_result(consumer: GuardedByResult, make: Callable[[], 
         _unless_over(consumer, error)
         logger.exception("the authenticator of %s failed; the connection is closed", type(consumer).__qualname__)
         result = internal_error()
+    if result.is_authenticated and enter is not None:
+        await enter()
     if tell:
         await consumer.send_message(result.message())
     if not result.is_authenticated:

@@ -67,7 +67,12 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
 
 
 class Described(msgspec.Struct, frozen=True, eq=False):
-    """All that a consumer class says, in either generation."""
+    """All that a consumer class says, in either generation.
+
+    Attributes:
+        emits: what it sends beside what its entries say.
+        reserved: keys that may stand beside a message's own in a frame.
+    """
 
     name: str
     title: str | None
@@ -76,6 +81,7 @@ class Described(msgspec.Struct, frozen=True, eq=False):
     discriminator: str
     entries: tuple[Entry, ...]
     emits: tuple[Any, ...] = ()
+    reserved: tuple[str, ...] = RESERVED
 
 
 class Compiled:
@@ -138,9 +144,9 @@ class Compiled:
             _codec.union((_nobody(self.discriminator),), self.discriminator) if section is None else section.decode
         )
         self.validate: Callable[[Any], Any] = cast(Any, self.decode).__self__.validate_python
-        self.strict = section is not None and section.strict
+        self.strict = section is not None and section.strict and bool(described.reserved)
         taken = {key for cls in self.incoming for key in _codec.names(cls)}
-        self.reserved = tuple(key for key in RESERVED if key not in taken)
+        self.reserved = tuple(key for key in described.reserved if key not in taken)
         self.methods = {cls: one.method for one in messages for cls in one.inputs}
         self.event_methods = {cls: one.method for one in events for cls in one.inputs}
         self.events: Mapping[str, Mapping[str, Callable[[Any], Any]]] = {

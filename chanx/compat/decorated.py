@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Generic
 
 from pydantic import BaseModel, TypeAdapter
@@ -86,6 +86,27 @@ class ChanxWebsocketConsumerMixin(StructuredConsumer, Generic[ReceiveEvent]):
             entries=tuple(entry(name, mark) for name, mark in marks.items()),
             emits=merged(cls, "emits"),
         )
+
+    # -- the connection -----------------------------------------------------------------------------
+
+    async def join_group(self, group: str) -> None:
+        """Be in a group from now on, and to the end of the connection."""
+        await self.channel_layer.group_add(group, self.channel_name)
+        if group not in self.groups:
+            self.groups.append(group)
+
+    async def leave_group(self, group: str) -> None:
+        """Be in a group no longer."""
+        if group in self.groups:
+            self.groups.remove(group)
+        await self.channel_layer.group_discard(group, self.channel_name)
+
+    @property
+    def url_params(self) -> dict[str, Any]:
+        """What the path of the connection has captured, by name; from Django's routes and from Starlette's."""
+        scope: Mapping[str, Any] = self.scope
+        route: Mapping[str, Any] = scope.get("url_route") or {}
+        return {**(scope.get("path_params") or {}), **(route.get("kwargs") or {})}
 
     # -- to groups, and to other consumers ----------------------------------------------------------
 

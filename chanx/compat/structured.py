@@ -68,6 +68,7 @@ class StructuredConsumer(Answering):
 
     _chanx_refused = False  # the client has not been let in, or not yet
     _chanx_quick = False  # frames take the short way in
+    _chanx_replies: ClassVar[bool] = True  # what a method returns is sent
     _chanx_methods: Mapping[Any, str]
     _chanx_encoders: Mapping[Any, Callable[[Any], bytes]]
     _chanx_decode: Callable[[str], Any]
@@ -152,25 +153,6 @@ class StructuredConsumer(Answering):
         self._chanx_quick = False
         await super().websocket_disconnect(message)
 
-    async def join_group(self, group: str) -> None:
-        """Be in a group from now on, and to the end of the connection."""
-        await self.channel_layer.group_add(group, self.channel_name)
-        if group not in self.groups:
-            self.groups.append(group)
-
-    async def leave_group(self, group: str) -> None:
-        """Be in a group no longer."""
-        if group in self.groups:
-            self.groups.remove(group)
-        await self.channel_layer.group_discard(group, self.channel_name)
-
-    @property
-    def url_params(self) -> dict[str, Any]:
-        """What the path of the connection has captured, by name; from Django's routes and from Starlette's."""
-        scope: Mapping[str, Any] = self.scope
-        route: Mapping[str, Any] = scope.get("url_route") or {}
-        return {**(scope.get("path_params") or {}), **(route.get("kwargs") or {})}
-
     # -- what comes in, the short way ---------------------------------------------------------------
 
     def dispatch(self, message: dict[str, Any]) -> Awaitable[None]:  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
@@ -203,7 +185,7 @@ class StructuredConsumer(Answering):
             return
         try:
             result = await getattr(self, self._chanx_methods[message.__class__])(message)
-            if result is not None:
+            if result is not None and self._chanx_replies:
                 encoder = self._chanx_encoders.get(result.__class__) if self._chanx_plain and beside is None else None
                 if encoder is None:
                     await self.handle_result(result)
