@@ -11,7 +11,7 @@ from pydantic import BaseModel, ValidationError
 from typing_extensions import TypeVar
 
 from chanx.compat.authenticators import AuthenticationResult, authenticated_by_result
-from chanx.compat.casing import camelized, snake_case
+from chanx.compat.casing import snake_case
 from chanx.compat.compiled import Compiled, Described, Entry
 from chanx.compat.consumer import Application
 from chanx.compat.parameters import arguments, is_open, parameter_classes
@@ -20,7 +20,7 @@ from chanx.compat.settings import django_settings, setting
 from chanx.compat.structured import StructuredConsumer
 from chanx.compat.websocket import _groups  # pyright: ignore[reportPrivateUsage]
 from chanx.messages.base import BaseChannelEvent, BaseGroupMessage, BaseMessage
-from chanx.messages.outgoing import CompleteMessage, GroupCompleteMessage
+from chanx.messages.outgoing import CompleteMessage
 
 IC = TypeVar("IC", bound=BaseMessage)
 Event = TypeVar("Event", bound=BaseChannelEvent | None, default=None)
@@ -343,14 +343,8 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
         if is_current and event["exclude_current"]:
             return
         sender = event["from_user_pk"]
-        content = {
-            **event["content"],
-            "is_mine": bool(sender) and sender == _key(self.user),
-            "is_current": is_current,
-        }
-        await self.send_json(camelized(content) if self.camelize else content)
-        if self.send_completion:
-            await self.send_message(GroupCompleteMessage())
+        is_mine = bool(sender) and sender == _key(self.user)
+        await self._chanx_push({**event["content"], "is_mine": is_mine, "is_current": is_current})
 
     @classmethod
     async def asend_channel_event(cls, group_name: str, event: Event) -> None:

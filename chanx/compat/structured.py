@@ -317,8 +317,11 @@ class StructuredConsumer(Answering):
         is_current = event.get("from_channel") == self.channel_name
         if is_current and event.get("exclude_current"):
             return
-        content = {**event["message"], "is_current": is_current}
-        if self._chanx_plain and not (self.camelize or self.log_websocket_message):
+        await self._chanx_push({**event["message"], "is_current": is_current})
+
+    async def _chanx_push(self, content: dict[str, Any]) -> None:
+        """Send the client what has come through a group."""
+        if self._chanx_plain and not (self.camelize or self._chanx_logs_sent):
             if not self._chanx_closed:
                 await self._chanx_frame(_encode(content).decode())
         else:
