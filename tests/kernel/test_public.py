@@ -38,6 +38,7 @@ TESTING = ["Captured", "Client", "Closed", "Failed", "Refused", "Stream", "Topic
 
 
 def modules() -> Iterator[ModuleType]:
+    importlib.import_module("tests.django_project")  # some are for Django, and want settings
     yield chanx
     for found in pkgutil.walk_packages(chanx.__path__, "chanx."):
         yield importlib.import_module(found.name)
