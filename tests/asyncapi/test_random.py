@@ -16,6 +16,7 @@ from chanx.asyncapi import document
 from tests.asyncapi import corpus
 from tests.asyncapi.clash import left, right
 from tests.asyncapi.test_corpus import nodes
+from tests.full import examples
 
 RECEIVED = [corpus.Say, corpus.Ping, corpus.Tree, corpus.Box[int], corpus.Box[str], corpus.Person, left.Say, right.Say]
 SENT = [corpus.Said, corpus.Pong, corpus.Tree, corpus.Crate[int], corpus.Person, left.Mark, right.Mark, corpus.Say]
@@ -98,7 +99,9 @@ def tags(told: dict[str, Any], channel: str, action: str, part: str) -> set[str]
     return found - {"subscribe", "unsubscribe", "subscribed", "unsubscribed", "error", "complete"}
 
 
-SLOW = settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+SLOW = settings(
+    max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True
+)
 
 
 @SLOW

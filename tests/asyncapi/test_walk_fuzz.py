@@ -20,6 +20,7 @@ from starlette.types import ASGIApp, Receive, Scope, Send
 from chanx import Channel
 from chanx.asyncapi import Served, walk
 from tests.asyncapi.reach import VALUES
+from tests.full import examples
 
 
 class Probe(Channel):
@@ -174,7 +175,7 @@ def taken(one: Served, path: str, host: str) -> bool:
 
 @given(applications)
 @settings(
-    max_examples=120,
+    max_examples=examples(120),
     deadline=None,
     derandomize=True,
     suppress_health_check=[HealthCheck.too_slow, HealthCheck.filter_too_much],
@@ -195,7 +196,7 @@ def test_what_is_found_answers_and_what_answers_is_found(app: Any) -> None:
 
 
 @given(applications)
-@settings(max_examples=50, deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
+@settings(max_examples=examples(50), deadline=None, derandomize=True, suppress_health_check=[HealthCheck.too_slow])
 def test_it_is_the_same_every_time(app: Any) -> None:
     def told() -> list[tuple[Any, ...]]:
         return [(one.address, one.host, one.channel.name, list(one.parameters.items())) for one in walk(app)]

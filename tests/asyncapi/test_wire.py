@@ -17,6 +17,7 @@ from chanx._plan import Plan
 from chanx.asyncapi import document
 from chanx.testing import connect
 from tests.asyncapi import corpus
+from tests.full import examples
 
 
 def everything(make: Any) -> tuple[Plan, dict[str, Any]]:
@@ -226,7 +227,7 @@ def test_what_is_valid_is_accepted(make: Any, name: str, frame: dict[str, Any]) 
     plan, told = everything(make)
     check = validator(told, name)
 
-    @settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+    @settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
     @given(way=st.sampled_from(list(places(frame))), value=JSON)
     def changed(way: tuple[Any, ...], value: Any) -> None:
         other = json.loads(json.dumps(frame))

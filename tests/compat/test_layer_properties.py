@@ -17,6 +17,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, rule
 from chanx.channels.exceptions import ChannelFull
 from chanx.channels.layers import InMemoryChannelLayer
 from tests.compat.clock import Clock
+from tests.full import examples
 
 CAPACITY, SMALL, EXPIRY, GROUP_EXPIRY = 3, 1, 10.0, 25.0
 
@@ -155,4 +156,4 @@ class LayerAndModel(RuleBasedStateMachine):
 
 
 TestLayerAndModel = LayerAndModel.TestCase
-TestLayerAndModel.settings = settings(max_examples=100, stateful_step_count=50, deadline=None)
+TestLayerAndModel.settings = settings(max_examples=examples(100), stateful_step_count=50, deadline=None)

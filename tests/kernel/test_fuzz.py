@@ -15,6 +15,7 @@ from pydantic import BaseModel, ConfigDict, Field
 
 from chanx import Channel, Limits
 from chanx.testing import connect
+from tests.full import examples
 
 
 class Inner(BaseModel):
@@ -158,7 +159,7 @@ def run(backend: str, function: Any, *args: Any) -> None:
 
 @pytest.mark.parametrize("make", CHANNELS)
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@settings(max_examples=100, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=examples(100), deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @example(frames=AWKWARD)
 @given(frames=FRAMES)
 def test_every_frame_is_answered(backend: str, make: Callable[[], Channel], frames: list[str | bytes]) -> None:
@@ -190,7 +191,7 @@ async def _answered_once(channel: Channel, messages: list[tuple[Any, dict[str, A
 
 
 @pytest.mark.parametrize("make", CHANNELS)
-@settings(max_examples=60, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=examples(60), deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(
     messages=st.lists(
         st.tuples(TAGS | st.text(max_size=5), FIELDS, REFS), max_size=8, unique_by=lambda one: repr(one[2])
@@ -211,7 +212,7 @@ async def _strikes_out(channel: Channel, frames: list[str | bytes]) -> None:
         assert len(client.pending) == 2
 
 
-@settings(max_examples=60, deadline=None, derandomize=True)
+@settings(max_examples=examples(60), deadline=None, derandomize=True)
 @given(frames=st.lists(st.one_of(st.binary(max_size=9), st.text("{[", min_size=1, max_size=9)), min_size=3, max_size=3))
 def test_only_strikes_end_it(frames: list[str | bytes]) -> None:
     channel = handling(*PYDANTIC)

@@ -15,11 +15,12 @@ import anyio.lowlevel
 import pytest
 
 from chanx import Channel, Context, Depends
+from tests.full import rounds
 from tests.kernel.messages import Boom, Hired, Said, Say
 from tests.kernel.wire import websocket_scope
 
-#: Per case and backend; ten thousand over all.
-ROUNDS = 1250
+#: Per case and backend; ten thousand over all in the long form.
+ROUNDS = rounds(1250)
 
 
 @pytest.fixture(autouse=True)

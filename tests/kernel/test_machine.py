@@ -14,6 +14,7 @@ from hypothesis import strategies as st
 from pydantic import BaseModel
 
 from chanx import AskFailed, Channel, Context, Depends, Limits, _runtime
+from tests.full import examples
 from tests.kernel.desk import Desk, opened, run
 from tests.kernel.messages import Done, Fired, Hired
 from tests.kernel.wire import Wire
@@ -332,7 +333,7 @@ async def _every_order(steps: list[tuple[str, int, int]], end: str, cut: int) ->
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@settings(max_examples=80, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=examples(80), deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(steps=STEPS, end=ENDS, cut=st.integers(3, 20))
 def test_every_order(backend: str, steps: list[tuple[str, int, int]], end: str, cut: int) -> None:
     run(backend, _every_order, steps, end, cut)

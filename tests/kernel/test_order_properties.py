@@ -10,6 +10,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from chanx import Channel, Context, Limits
+from tests.full import examples
 from tests.kernel.desk import Desk, anyio_backend, cancel, job, jobs, opened, run, settled, told
 from tests.kernel.messages import Hired, Say
 
@@ -117,7 +118,7 @@ async def _like_the_model(options: dict[str, Any], steps: list[tuple[str, str, i
 
 @pytest.mark.parametrize("options", OPTIONS, ids=lambda options: "-".join(f"{key}" for key in options))
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@settings(max_examples=15, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=examples(15), deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(steps=STEPS)
 def test_every_sequence_is_like_the_model(
     backend: str, options: dict[str, Any], steps: list[tuple[str, str, int]]
@@ -167,7 +168,7 @@ async def _in_order(steps: list[int]) -> None:
 
 
 @pytest.mark.parametrize("backend", ["asyncio", "trio"])
-@settings(max_examples=30, deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
+@settings(max_examples=examples(30), deadline=None, suppress_health_check=[HealthCheck.too_slow], derandomize=True)
 @given(steps=st.lists(st.integers(0, 15), min_size=2, max_size=20))
 def test_serial_events_and_messages_keep_one_order(backend: str, steps: list[int]) -> None:
     run(backend, _in_order, steps)

@@ -10,6 +10,7 @@ from hypothesis import strategies as st
 from chanx._queue import Queue
 from chanx._service import Counters
 from chanx.groups.layer import Publication
+from tests.full import examples
 
 Overflow = Literal["close", "drop_oldest", "coalesce"]
 
@@ -46,7 +47,7 @@ STEPS = st.lists(
 )
 
 
-@settings(max_examples=300)
+@settings(max_examples=examples(300))
 @given(overflow=st.sampled_from(["close", "drop_oldest", "coalesce"]), steps=STEPS)
 def test_what_is_pushed_is_taken_waits_or_is_counted(
     overflow: Overflow, steps: list[tuple[str, int, str | None]]

@@ -12,13 +12,14 @@ import anyio.lowlevel
 
 from chanx import Channel, Context, Limits, MemoryLayer, Stats, _runtime
 from chanx.connection import Connection
+from tests.full import rounds
 from tests.kernel.messages import Said
 from tests.kernel.wire import websocket_scope
 
 Overflow = Literal["close", "drop_oldest", "coalesce"]
 
 MEMBERS = 33  # of each channel; with the stalled ones about a hundred
-BROADCASTS = {"asyncio": 10_000, "trio": 2_000}
+BROADCASTS = {"asyncio": rounds(10_000), "trio": rounds(10_000)}
 KEYS = 50
 WAITING = 200
 

@@ -10,6 +10,7 @@ import pytest
 from pydantic import BaseModel, ConfigDict
 
 from chanx import AskFailed, Channel, Context, Limits
+from tests.full import rounds
 from tests.kernel import clock
 from tests.kernel.desk import Desk, anyio_backend, opened, settled
 from tests.kernel.messages import Done, Fired, Hired, Job, Said, Say, Wait
@@ -386,10 +387,11 @@ async def test_two_long_streams_share_the_socket() -> None:
     hub.include(room, topic="room:{pk}")
     async with opened(hub) as wire:
         await inside(wire, "room:5", "room:6")
-        wire.say(to("room:5", "latest", "1", to=500), to("room:6", "latest", "1", to=500))
-        await wire.reached(frames=2 + 2 * 501)
+        many = rounds(500)
+        wire.say(to("room:5", "latest", "1", to=many), to("room:6", "latest", "1", to=many))
+        await wire.reached(frames=2 + 2 * (many + 1))
         for topic in ("room:5", "room:6"):
-            assert part(wire, topic)[1:] == [*(f"done {number} #1" for number in range(500)), "complete #1"]
+            assert part(wire, topic)[1:] == [*(f"done {number} #1" for number in range(many)), "complete #1"]
 
 
 # -- events -----------------------------------------------------------------------------------------

@@ -10,12 +10,13 @@ from typing import Annotated
 import pytest
 
 from chanx import Channel, Context, Depends, Reject
+from tests.full import rounds
 from tests.kernel.messages import Boom, Hired, Said, Say
 from tests.kernel.test_leaks import chanx_objects, idle, tasks
 from tests.kernel.topical import sub, to, unsub
 from tests.kernel.wire import Wire, serve
 
-ROUNDS = 250
+ROUNDS = rounds(250)
 FEW = 5
 
 

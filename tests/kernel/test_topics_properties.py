@@ -13,6 +13,7 @@ from hypothesis import HealthCheck, settings
 from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, precondition, rule, run_state_machine_as_test
 
+from tests.full import examples
 from tests.kernel.topics_world import GROUPS, TOPICS, Visit, World
 
 WHICH = st.integers(0, 7)
@@ -207,7 +208,7 @@ def test_any_order(machine: type[Machine]) -> None:
     run_state_machine_as_test(
         machine,
         settings=settings(
-            max_examples=25,
+            max_examples=examples(25),
             stateful_step_count=40,
             deadline=None,
             derandomize=True,
