@@ -3,8 +3,9 @@
 import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import ExitStack
+from functools import cache
 from pathlib import Path
 
 import pytest
@@ -22,17 +23,23 @@ def environment(project: str) -> dict[str, str]:
     return {"PYTHONPATH": os.pathsep.join([str(ROOT / "examples" / project), str(ROOT)])}
 
 
-@pytest.fixture
-def chat(request: pytest.FixtureRequest) -> Iterator[Server]:
-    """Under uvicorn, or the server that a test names."""
+@pytest.fixture(scope="module")
+def chats() -> Iterator[Callable[[str], Server]]:
+    """One for each name of a server, for all tests: each comes with browsers of its own, and nothing is kept."""
     with ExitStack() as stack:
-        name: str = getattr(request, "param", "uvicorn")
-        yield Server(stack, "config.asgi:application", name, environment("django_chat"))
+        yield cache(lambda name: Server(stack, "config.asgi:application", name, environment("django_chat")))
 
 
 @pytest.fixture
-def mixed(tmp_path: Path) -> Iterator[Server]:
-    env = {**environment("django_mixed"), "TALK_DATABASE": str(tmp_path / "db.sqlite3")}
+def chat(request: pytest.FixtureRequest, chats: Callable[[str], Server]) -> Server:
+    """Under uvicorn, or the server that a test names."""
+    return chats(getattr(request, "param", "uvicorn"))
+
+
+@pytest.fixture(scope="module")
+def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """One for all tests, as for the chat."""
+    env = {**environment("django_mixed"), "TALK_DATABASE": str(tmp_path_factory.mktemp("mixed") / "db.sqlite3")}
     migrate = [sys.executable, "examples/django_mixed/manage.py", "migrate", "--verbosity", "0"]
     subprocess.run(migrate, cwd=ROOT, env={**os.environ, **env}, check=True, timeout=120)
     with ExitStack() as stack:
