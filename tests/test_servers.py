@@ -8,11 +8,8 @@ import sys
 
 import httpx
 import pytest
-from starlette.responses import PlainTextResponse
 
 from tests.servers import HOST, SERVERS, ServerFailed, serve
-
-hello = PlainTextResponse("hello")
 
 
 def start(name: str, app: str, port: int | None = None) -> None:
@@ -30,24 +27,24 @@ def test_a_port_that_is_taken_is_reported() -> None:
     with socket.create_server((HOST, 0)) as taken:
         port = taken.getsockname()[1]
         with pytest.raises(ServerFailed, match=f"port {port} is taken"):
-            start("uvicorn", "tests.test_servers:hello", port)
+            start("uvicorn", "tests.hello:hello", port)
 
 
 @pytest.mark.parametrize("name", SERVERS)
 def test_a_server_serves_until_the_block_ends(name: str) -> None:
-    with serve(name, "tests.test_servers:hello") as server:
-        assert httpx.get(server.http(), trust_env=False).text == "hello"
+    with serve(name, "tests.hello:hello") as server:
+        assert httpx.get(server.http(), trust_env=False, verify=False).text == "hello"
     assert server.stopped
     assert server.processes() == []
     with pytest.raises(httpx.ConnectError):
-        httpx.get(server.http(), trust_env=False)
+        httpx.get(server.http(), trust_env=False, verify=False)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="looks for the workers in /proc")
 @pytest.mark.parametrize(("name", "options"), [("granian", ()), ("hypercorn-asyncio", ("--workers", "1"))])
 def test_no_worker_is_left_behind(name: str, options: tuple[str, ...]) -> None:
     """Also where a test has killed the process that would have ended them."""
-    with serve(name, "tests.test_servers:hello", *options) as server:
+    with serve(name, "tests.hello:hello", *options) as server:
         assert len(server.processes()) > 1
         server.signal(signal.SIGKILL)
         server.process.wait()

@@ -19,6 +19,7 @@ import yaml
 from chanx.asyncapi import document, to_json, to_yaml
 from tests.asyncapi.conftest import Valid
 from tests.asyncapi.corpus import CORPUS, everything
+from tests.full import FULL
 
 OPTIONS: Any = {
     "title": "Corpus",
@@ -127,7 +128,7 @@ for name in ALL:
 def test_every_process_makes_the_same_document() -> None:
     """Whatever the order of sets: strings have another hash in each process."""
     texts = set[bytes]()
-    for seed in ("0", "1", "12345"):
+    for seed in ("0", "1", "12345") if FULL else ("0", "1"):
         ran = subprocess.run(
             [sys.executable, "-c", PRINT],
             cwd=Path(__file__).parents[2],

@@ -22,8 +22,8 @@ PATIENCE = 15_000
 """How long, in milliseconds, a page may take to show what it should: the longest backoff and some."""
 
 
-# Not for the session: while Playwright is started, its event loop is in the way of async tests.
-@pytest.fixture(scope="module")
+# Not for the session: while Playwright is started, its event loop is in the way of async tests. Here are none.
+@pytest.fixture(scope="package")
 def browser(chromium: str) -> Iterator[Browser]:
     with sync_playwright() as playwright:
         browser = playwright.chromium.launch(executable_path=chromium, args=ARGUMENTS)

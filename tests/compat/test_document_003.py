@@ -155,7 +155,7 @@ def test_two_tabs_see_each_others_messages(project: Path, monkeypatch: pytest.Mo
     monkeypatch.setitem(servers.SERVERS, "manage.py runserver", "manage runserver {host}:{port} --noreload")
     env = {"PYTHONPATH": f"{project}:{servers.ROOT}", "DJANGO_SETTINGS_MODULE": "config.settings"}
     with servers.serve(server, "config.asgi:application", env=env) as running:
-        assert httpx.get(running.http(), trust_env=False).text == "the page of the chat"
+        assert httpx.get(running.http(), trust_env=False, verify=False).text == "the page of the chat"
         at = running.ws("/ws/chat/lobby/")
         with connect(at) as one, connect(at) as two, connect(running.ws("/ws/chat/other/")) as elsewhere:
             one.send(json.dumps({"message": "hello"}))

@@ -1,6 +1,7 @@
 """The applications that real servers run: one set of handlers, served in every documented way.
 
-Beside each of them stand the channels of `tests.hosts.slow`, so that one process serves all tests.
+Those that FastAPI serves stand in `fastapi_apps`, since the others start faster without it. Beside each of them stand
+the channels of `tests.hosts.slow`, so that one process serves all tests.
 """
 
 from __future__ import annotations
@@ -10,7 +11,6 @@ from contextlib import AbstractAsyncContextManager, asynccontextmanager
 from typing import Annotated, Any, Literal
 
 import anyio
-from fastapi import FastAPI
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
@@ -244,14 +244,6 @@ def _routed(kind: type[WebSocketRoute | Mount], *, lifespan: bool, drains: bool 
     return beside(Starlette(routes=routes, lifespan=told(channel, drains=drains) if lifespan else None), SLOW)
 
 
-def _fastapi(*, lifespan: bool) -> ASGIApp:
-    channel = make()
-    app = FastAPI(lifespan=told(channel)) if lifespan else FastAPI()
-    app.router.routes.append(WebSocketRoute(PATH, channel))
-    app.mount(CLOSING, make(refuse="close"))
-    return beside(app, SLOW)
-
-
 bare = _bare(lifespan=True)
 bare_without_lifespan = _bare(lifespan=False)
 route = _routed(WebSocketRoute, lifespan=True)
@@ -259,5 +251,3 @@ route_drained = _routed(WebSocketRoute, lifespan=True, drains=True)
 route_without_lifespan = _routed(WebSocketRoute, lifespan=False)
 mount = _routed(Mount, lifespan=True)
 mount_without_lifespan = _routed(Mount, lifespan=False)
-fastapi = _fastapi(lifespan=True)
-fastapi_without_lifespan = _fastapi(lifespan=False)

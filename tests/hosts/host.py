@@ -31,6 +31,11 @@ SHORT = {
 PAIRS = [(name, app) for name in SHORT for app in APPS] if FULL else list(SHORT.items())
 
 
+def address(app: str) -> str:
+    """Where a server finds one of `APPS`."""
+    return f"tests.hosts.{'fastapi_apps' if app.startswith('fastapi') else 'apps'}:{app}"
+
+
 class Running:
     """A server process, shared by the tests of one server and application; started again where one has ended it."""
 
@@ -45,7 +50,7 @@ class Running:
         if self._server is None or self._server.stopped:
             self._stack.close()
             options = self.facts.options
-            self._server = self._stack.enter_context(serve(self.facts.server, f"tests.hosts.apps:{self.app}", *options))
+            self._server = self._stack.enter_context(serve(self.facts.server, address(self.app), *options))
         return self._server
 
     def stop(self) -> None:

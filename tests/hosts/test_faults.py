@@ -11,7 +11,7 @@ from unittest.mock import ANY
 import pytest
 from websockets.sync.client import ClientConnection
 
-from tests.hosts.host import Host, Running, echo, receive, send
+from tests.hosts.host import Host, Running, address, echo, receive, send
 from tests.servers import serve
 
 pytestmark = [pytest.mark.hosts, pytest.mark.faults]
@@ -147,7 +147,7 @@ def test_a_client_that_answers_no_ping(running: Running) -> None:
     facts = running.facts
     if not facts.pings:
         pytest.skip("this server sends no pings")
-    with serve(facts.server, f"tests.hosts.apps:{running.app}", *facts.options, *facts.pings) as server:
+    with serve(facts.server, address(running.app), *facts.options, *facts.pings) as server:
         other = Running(running.name, running.app, server)
         host = Host(other)
         with host.client("bob") as bob, host.raw("ada") as ada:

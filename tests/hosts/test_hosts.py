@@ -67,7 +67,7 @@ def test_a_refusal_can_be_a_close_code(host: Host) -> None:
 
 
 def test_plain_http_is_told_to_upgrade(host: Host) -> None:
-    response = httpx.get(host.server.http(host.path), timeout=TIMEOUT, trust_env=False)
+    response = httpx.get(host.server.http(host.path), timeout=TIMEOUT, trust_env=False, verify=False)
     if host.app.startswith(("bare", "mount")):
         assert response.status_code == 426
         assert response.headers["upgrade"].lower() == "websocket"
