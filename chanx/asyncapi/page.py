@@ -54,9 +54,7 @@ def page(document: Mapping[str, Any], links: Mapping[str, str] = {}) -> str:
         "</ul></nav>",
     ]
     for key, channel in channels.items():
-        own = {
-            name: one for name, one in operations.items() if one["channel"]["$ref"].rpartition("/")[2] == key
-        }
+        own = {name: one for name, one in operations.items() if one["channel"]["$ref"].rpartition("/")[2] == key}
         parts += _channel(document, key, channel, own)
     return (
         '<!doctype html>\n<html lang="en">\n<head>\n<meta charset="utf-8">\n'
@@ -67,7 +65,9 @@ def page(document: Mapping[str, Any], links: Mapping[str, str] = {}) -> str:
     )
 
 
-def _channel(document: Mapping[str, Any], key: str, channel: Mapping[str, Any], operations: Mapping[str, Any]) -> Iterable[str]:
+def _channel(
+    document: Mapping[str, Any], key: str, channel: Mapping[str, Any], operations: Mapping[str, Any]
+) -> Iterable[str]:
     yield f'<section id="{escape(key)}"><h2>{escape(channel.get("title") or key)}</h2>'
     if channel.get("address"):
         yield f'<p class="address"><code>{escape(channel["address"])}</code></p>'

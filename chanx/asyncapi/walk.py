@@ -13,6 +13,7 @@ import msgspec
 from starlette.applications import Starlette
 from starlette.routing import BaseRoute, Host, Mount, Route, Router, WebSocketRoute
 
+from chanx.asyncapi.consumers import leaf_of, served_at
 from chanx.asyncapi.paths import (
     Param,
     Parts,
@@ -49,15 +50,16 @@ def walk(app: Any) -> list[Served]:
     Looked through are Starlette's and FastAPI's applications, routers and routes, Django's URL patterns, the routers
     of Django Channels, middleware that keeps what it wraps in an attribute, `functools.partial`, and dispatchers that
     keep their applications in a mapping. What an application decides in a function cannot be seen, and is left out.
-    A channel that is the application itself answers every path: its address is `/`.
+    A channel that is the application itself answers every path: its address is `/`. A consumer with typed messages,
+    given as `Consumer.as_asgi()`, is found like a channel.
     """
     served: list[Served] = []
-    seen: set[tuple[str, str | None, Channel]] = set()
+    seen: set[tuple[str, str | None, Any]] = set()
     for one in _Walk().app(app):
         address, parameters = template(after(("/",), one.parts))
-        if (key := (address, one.host, one.channel)) not in seen:
+        if (key := (address, one.host, one.leaf)) not in seen:
             seen.add(key)
-            served.append(Served(address, one.channel, parameters, one.host))
+            served.append(served_at(address, one.leaf, parameters, one.host))
     return served
 
 
@@ -76,16 +78,29 @@ def served_by(app: Any) -> list[Served]:
     )
 
 
-class _Found(msgspec.Struct, frozen=True, eq=False):
-    """A channel, and where it is below the place that is looked at; `below`: it answers all paths below that too."""
+def inner(app: Any) -> Any:
+    """What a middleware wraps, as far as its attributes tell; None where it wraps nothing."""
+    if isinstance(app, partial):
+        return app.func
+    attributes = _attributes(app)
+    found = (attributes.get(name) for name in ("app", "inner", "application", "_app", "asgi_app"))
+    return next((one for one in found if callable(one)), None)
 
-    channel: Channel
+
+class _Found(msgspec.Struct, frozen=True, eq=False):
+    """A channel, or a class of consumers, and where it is below the place that is looked at.
+
+    Attributes:
+        below: it answers all paths below that too.
+    """
+
+    leaf: Any
     parts: Parts = ()
     host: str | None = None
     below: bool = True
 
     def at(self, parts: Parts, *, below: bool | None = None) -> _Found:
-        return _Found(self.channel, parts, self.host, self.below if below is None else below)
+        return _Found(self.leaf, parts, self.host, self.below if below is None else below)
 
 
 class _Earlier(msgspec.Struct, frozen=True, eq=False):
@@ -111,8 +126,8 @@ class _Walk:
 
     def app(self, app: Any) -> list[_Found]:
         """What an ASGI application serves."""
-        if isinstance(app, Channel):
-            return [_Found(app)]
+        if (leaf := leaf_of(app)) is not None:
+            return [_Found(leaf)]
         if id(app) in self.empty:
             return []
         if id(app) in self.open or len(self.open) >= _DEEPEST:
@@ -209,7 +224,7 @@ class _Walk:
         if isinstance(route, Host):
             name, _ = template(from_starlette(route.host))
             return [
-                _Found(one.channel, under_mount(prefix, one.parts) if prefix else one.parts, host, one.below)
+                _Found(one.leaf, under_mount(prefix, one.parts) if prefix else one.parts, host, one.below)
                 for one in self.app(route.app)
                 if (host := _host(name, one)) is not None
             ]

@@ -1,4 +1,4 @@
-"""Routes of consumers, written as Django writes those of views: `path`, `re_path`, `include`."""
+"""Routes of consumers, written as Django writes those of views."""
 
 from __future__ import annotations
 
@@ -9,14 +9,15 @@ from typing import Any
 
 
 def include(arg: Any) -> Any:
-    """The router of another module, for a route of this one: `path("chat/", include("chat.routing"))`.
+    """Take the router of another module: `path("chat/", include("chat.routing"))`.
 
     Args:
         arg: a module, or the name of one, whose `router` is a `URLRouter`; or such a router itself.
 
     Raises:
         ImportError: there is no such module.
-        ValueError: it has no `router`, or that is none.
+        ValueError: it has no `router`.
+        TypeError: that is no router.
     """
     where = repr(arg)
     if isinstance(arg, str):
@@ -27,7 +28,7 @@ def include(arg: Any) -> Any:
             raise ValueError(f"{where} has no 'router': include() takes the URLRouter of that name")
         arg = arg.router
     if not (callable(arg) and isinstance(getattr(arg, "routes", None), list)):
-        raise ValueError(f"include() of {where}: {arg!r} is no URLRouter")
+        raise TypeError(f"include() of {where}: {arg!r} is no URLRouter")
     return arg
 
 
