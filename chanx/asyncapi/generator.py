@@ -21,9 +21,14 @@ class RouteLike(Protocol):
     """
 
     @property
-    def path(self) -> str: ...
+    def path(self) -> str:
+        """The pattern."""
+        ...
+
     @property
-    def consumer(self) -> type[Any]: ...
+    def consumer(self) -> type[Any]:
+        """The class."""
+        ...
 
 
 class AsyncAPIGenerator:

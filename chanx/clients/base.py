@@ -56,6 +56,8 @@ class Client(Generic[Incoming, Outgoing]):
     paths: ClassVar[frozenset[str]] = frozenset()
     #: What is received.
     incoming: ClassVar[TypeAdapter[Any]] = TypeAdapter(Any)
+    #: What the server sends to get it back, as a sign of life; nobody else sees it.
+    echoed: ClassVar[tuple[type[Any], ...]] = ()
 
     def __init__(
         self,
@@ -116,8 +118,10 @@ class Client(Generic[Incoming, Outgoing]):
             pydantic.ValidationError: it is none that the document tells of.
             websockets.exceptions.ConnectionClosed: there is no connection any more.
         """
-        message: Incoming = self.incoming.validate_json(await self._connected().recv())
-        return message
+        while True:
+            message = await self._read(await self._connected().recv())
+            if message is not None:
+                return message
 
     async def __aiter__(self) -> AsyncIterator[Incoming]:
         """The messages until the connection ends; what is none goes to `handle_invalid`."""
@@ -128,10 +132,11 @@ class Client(Generic[Incoming, Outgoing]):
             except closed:
                 return
             try:
-                message: Incoming = self.incoming.validate_json(text)
+                message = await self._read(text)
             except ValidationError as error:
                 await self.handle_invalid(text, error)
-            else:
+                continue
+            if message is not None:
                 yield message
 
     async def handle(self) -> None:
@@ -150,6 +155,14 @@ class Client(Generic[Incoming, Outgoing]):
     async def handle_invalid(self, text: str | bytes, error: ValidationError) -> None:
         """A frame has come that the document does not tell of; it is logged."""
         logger.warning("%s: a frame that is no known message: %s: %s", self.url, text[:200], error)
+
+    async def _read(self, text: str | bytes) -> Incoming | None:
+        """The message in a frame; None where it is answered here."""
+        message: Any = self.incoming.validate_json(text)
+        if not isinstance(message, self.echoed):
+            return message  # type: ignore[no-any-return]
+        await self._connected().send(text)
+        return None
 
     def _connected(self) -> Any:
         if self._socket is None:

@@ -40,6 +40,7 @@ class Channel(NamedTuple):
         module: the name of its file.
         incoming: what the server sends.
         outgoing: the classes of all that the client may send.
+        echoed: what the server sends to get it back.
     """
 
     module: str
@@ -50,6 +51,7 @@ class Channel(NamedTuple):
     operations: tuple[Operation, ...]
     incoming: tuple[Message, ...]
     outgoing: tuple[str, ...]
+    echoed: tuple[str, ...]
 
 
 def server_of(document: Mapping[str, Any]) -> str | None:
@@ -87,11 +89,11 @@ class Reader:
 
     def _channel(self, key: str, keys: list[str]) -> Channel:
         told: Mapping[str, Any] = self.document["channels"][key]
-        name = camel(key)
         methods: set[str] = set()
         operations: list[Operation] = []
         sent: dict[str, str] = {}
         outgoing: dict[str, None] = {}
+        echoed: dict[str, None] = {}
         for one, operation in self.document.get("operations", {}).items():
             own = _last(operation["channel"]["$ref"])
             if own not in keys:
@@ -107,31 +109,37 @@ class Reader:
                 sent.setdefault(self._class(own, ref), _last(ref["$ref"]))
         for own in keys:  # frames that belong to no operation: the server sends them, but for those that clients may
             for message in self.document["channels"][own].get("messages", {}):
-                cls = self._class(own, {"$ref": f"#/channels/{own}/messages/{message}"})
-                if cls not in outgoing and cls not in sent:
+                ref = {"$ref": f"#/channels/{own}/messages/{message}"}
+                cls, name = self._class(own, ref), self._message(own, ref).get("name")
+                if cls in outgoing or cls in sent:
+                    continue
+                if name == "heartbeat":
+                    echoed[cls] = None
+                elif name != "cancel":
                     sent[cls] = message
-                    if message.endswith(_BOTH):
-                        outgoing[cls] = None
+                if name in ("cancel", "complete"):
+                    outgoing[cls] = None
         handlers: set[str] = set()
         return Channel(
             module=unique(snake(key), self._modules),
-            cls=unique(f"{name}Client", self._classes),
+            cls=unique(f"{camel(key)}Client", self._classes),
             text=str(told.get("title") or key),
             address=str(told.get("address") or "/"),
             parameters=tuple(self._parameters(told)),
             operations=tuple(operations),
             incoming=tuple(Message(unique(f"on_{snake(name)}", handlers), cls) for cls, name in sent.items()),
             outgoing=tuple(outgoing),
+            echoed=tuple(echoed),
         )
 
-    def _class(self, channel: str, ref: Mapping[str, str]) -> str:
-        key = _last(ref["$ref"])
+    def _message(self, channel: str, ref: Mapping[str, str]) -> Mapping[str, Any]:
         try:
-            one = self.document["channels"][channel]["messages"][key]
-            message = self._resolved(one)
-            payload = message.get("payload", {})
+            return self._resolved(self.document["channels"][channel]["messages"][_last(ref["$ref"])])
         except (KeyError, TypeError) as error:
-            raise SchemaError(f"the message {ref['$ref']} is not in the document") from error
+            raise SchemaError(f"the message {ref.get('$ref')} is not in the document") from error
+
+    def _class(self, channel: str, ref: Mapping[str, str]) -> str:
+        key, payload = _last(ref["$ref"]), self._message(channel, ref).get("payload", {})
         if isinstance(payload.get("$ref"), str):
             name = payload["$ref"].removeprefix("#/components/schemas/")
             if name not in self.models.schemas:
@@ -163,10 +171,6 @@ class Reader:
             annotation = self.models.annotation(schema, camel(key))
             path = "slashes" in str(schema.get("description", ""))
             yield Parameter(key, unique(snake(key), taken), annotation, path)
-
-
-#: Frames that go both ways.
-_BOTH = ("complete", "cancel", "heartbeat")
 
 
 def _last(reference: str) -> str:

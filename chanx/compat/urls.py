@@ -9,7 +9,7 @@ from typing import Any
 
 
 def include(arg: Any) -> Any:
-    """Take the router of another module: `path("chat/", include("chat.routing"))`.
+    """The router of another module, as `path("chat/", include("chat.routing"))` needs it.
 
     Args:
         arg: a module, or the name of one, whose `router` is a `URLRouter`; or such a router itself.
