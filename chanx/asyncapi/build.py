@@ -8,6 +8,7 @@ from typing import Any, Unpack, cast
 import msgspec
 
 from chanx.asyncapi import handshake
+from chanx.asyncapi.consumers import consumer_of, leaf_of, served_at
 from chanx.asyncapi.draft7 import Schema, fitting, references, rename, settle
 from chanx.asyncapi.frames import REF, Frame, ref_definition
 from chanx.asyncapi.naming import choose, legal, names, reachable, slug
@@ -59,9 +60,12 @@ def _served(given: Any) -> list[Served]:
     if isinstance(given, Channel):
         return [Served("/", given)]
     if isinstance(given, Mapping):
-        found: list[Any] = [Served(*pair) for pair in given.items()]  # pyright: ignore[reportUnknownVariableType, reportUnknownArgumentType, reportUnknownMemberType]
-    elif isinstance(given, (list, tuple)) and any(isinstance(one, (Channel, Served)) for one in given):  # pyright: ignore[reportUnknownVariableType]
-        found = [one if isinstance(one, Served) else Served("", one) for one in cast("Iterable[Any]", given)]
+        named = cast("Mapping[Any, Any]", given)
+        found: list[Any] = [_at(address, one) for address, one in named.items()]
+    elif isinstance(given, (list, tuple)) and any(map(_is_told, cast("Iterable[Any]", given))):
+        found = [one if isinstance(one, Served) else _at("", one) for one in cast("Iterable[Any]", given)]
+    elif (consumer := consumer_of(given)) is not None:
+        return [served_at("/", consumer)]
     else:
         return served_by(given)
     if not found:
@@ -72,6 +76,15 @@ def _served(given: Any) -> list[Served]:
         if not isinstance(one.address, str):
             raise ConfigurationError(f'{one.address!r} is no address; give a path such as "/rooms/{{room}}"')
     return found
+
+
+def _at(address: Any, given: Any) -> Served:
+    leaf = leaf_of(given)
+    return Served(address, given) if leaf is None else served_at(address, leaf)
+
+
+def _is_told(one: Any) -> bool:
+    return isinstance(one, Served) or leaf_of(one) is not None
 
 
 class _Builder:
@@ -175,15 +188,16 @@ class _Builder:
 
     def channel(self, section: Section) -> dict[str, Any]:
         address, _ = split(section.served.address)
+        topic = section.topic
         envelope = section.plan.envelope and section.topic is None
         messages = {self.names[self.ids[frame]]: None for frame in section.frames()}
         host = section.served.host
         on = [name for name, server in self.servers.items() if host and server["host"].partition(":")[0] == host]
         binding = handshake.binding(section, self.schemas)
-        topic = section.topic
         told = {
             "title": section.title,
             "description": section.description,
+            "tags": [{"name": tag} for tag in section.consumer.tags] if section.consumer and topic is None else None,
             "servers": [{"$ref": f"#/servers/{name}"} for name in on],
             "parameters": {
                 name: {**one, "x-schema": self.named(one["x-schema"])}

@@ -105,6 +105,7 @@ class Frame(msgspec.Struct, frozen=True):
         cls: the class; or the action of a frame of the envelope.
         tags: what stands in the discriminator.
         prefix: of a channel that is included with one.
+        camelized: the names of fields are in camel case on the wire.
     """
 
     cls: Any
@@ -114,6 +115,7 @@ class Frame(msgspec.Struct, frozen=True):
     ref: Ref
     prefix: str = ""
     topic: Topic | None = None
+    camelized: bool = False
 
     @property
     def tag(self) -> str | None:
@@ -124,6 +126,8 @@ class Frame(msgspec.Struct, frozen=True):
         """The definition of what travels."""
         control = isinstance(self.cls, str)
         own = _control(self.cls) if control else schemas.message(self.cls, self.mode)
+        if self.camelized:
+            own = schemas.camelized(own)
         base = f"{self.topic.slug}.{own.base}" if self.topic else own.base
         standard = self.discriminator == "action" and (self.ref != "never" or self.cls == "heartbeat")
         marks = [self.discriminator] if control and self.discriminator != "action" else []

@@ -64,6 +64,8 @@ def binding(section: Section, schemas: Schemas) -> dict[str, Any] | None:
 
 def close_codes(section: Section) -> dict[str, str]:
     """The close codes that a client may see, with what to do."""
+    if section.consumer is not None:
+        return dict(section.consumer.close_codes)
     told = dict(_CLOSE)
     if section.service.limits.idle is not None:
         told = {"1000": "Nothing was sent for too long: reconnect when there is something to say.", **told}

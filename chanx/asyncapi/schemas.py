@@ -16,7 +16,7 @@ import msgspec
 from pydantic import BaseModel, TypeAdapter
 from pydantic.json_schema import GenerateJsonSchema, JsonSchemaWarningKind
 
-from chanx.asyncapi.draft7 import Schema, draft7, plain, rename, settle
+from chanx.asyncapi.draft7 import Schema, draft7, is_list, is_object, mapped, plain, rename, settle
 from chanx.asyncapi.naming import Definition, legal
 from chanx.types import place
 
@@ -98,6 +98,34 @@ class Schemas:
         if isinstance(root.get("$ref"), str):
             return self.definitions[root["$ref"]]
         return Definition(root, legal(getattr(cls, "__name__", "Message")), getattr(cls, "__module__", ""), mode)
+
+    def camelized(self, definition: Definition) -> Definition:
+        """A definition with the names of fields in camel case, and what it refers to likewise."""
+        return msgspec.structs.replace(definition, schema=self._in_camel_case(definition.schema))
+
+    def _in_camel_case(self, schema: Any) -> Any:
+        if not is_object(schema):
+            return schema
+        from chanx.compat.casing import camelized
+
+        def named(name: str) -> str:
+            return next(iter(camelized({name: None})))
+
+        made = mapped(schema, self._in_camel_case)
+        if is_object(made.get("properties")):
+            made["properties"] = {named(name): one for name, one in made["properties"].items()}
+        if is_list(made.get("required")):
+            made["required"] = [named(name) for name in made["required"]]
+        for key in ("default", "examples", "const"):
+            if key in made:
+                made[key] = camelized(made[key])
+        target = made.get("$ref")
+        if isinstance(target, str) and target in self.definitions:
+            made["$ref"] = f"camel:{target}"
+            if made["$ref"] not in self.definitions:
+                self.definitions[made["$ref"]] = self.definitions[target]  # it may refer to itself
+                self.definitions[made["$ref"]] = self.camelized(self.definitions[target])
+        return made
 
     def _pydantic(self, adapters: list[tuple[Hashable, Mode, TypeAdapter[Any]]]) -> None:
         try:

@@ -13,6 +13,7 @@ import msgspec
 from chanx._inject import Value
 from chanx._plan import Operation, Plan
 from chanx._service import Service
+from chanx.asyncapi.consumers import Told, told_of
 from chanx.asyncapi.frames import Frame, Ref, Topic
 from chanx.asyncapi.naming import choose, legal, slug
 from chanx.asyncapi.schemas import Mode
@@ -51,6 +52,7 @@ class Section(msgspec.Struct, frozen=True, eq=False):
         extra: messages that belong to no operation: frames of the envelope.
         values: what the handshake, or the topic's name, is asked for.
         required: those without which a connection is refused.
+        consumer: what there is to tell of a consumer; None for a channel of one's own.
     """
 
     served: Served
@@ -63,6 +65,7 @@ class Section(msgspec.Struct, frozen=True, eq=False):
     extra: tuple[Frame, ...]
     values: tuple[Value, ...]
     required: frozenset[Value]
+    consumer: Told | None = None
 
     def frames(self) -> dict[Frame, None]:
         """All messages, in the order of their operations."""
@@ -80,11 +83,12 @@ def sections(served: Sequence[Served]) -> dict[str, Section]:
         own = [path] if channel.name == _UNNAMED else [legal(channel.name), f"{legal(channel.name)}_{path}"]
         if one.address == "" and channel.name == _UNNAMED:
             own = [_UNNAMED]
-        hub = _Reader(service.plan, answered, None, service.plan)
+        consumer = told_of(one.consumer)
+        hub = _Reader(service.plan, answered, None, service.plan, consumer)
         found.append((own, hub.section(one, service, channel.title, channel.description)))
         for topic in service.plan.topics:
             pattern = Topic(topic.pattern.text)
-            reader = _Reader(topic.plan, answered, pattern, service.plan)
+            reader = _Reader(topic.plan, answered, pattern, service.plan, consumer)
             keys = [f"{key}.{pattern.slug}" for key in own]
             found.append((keys, reader.section(one, service, topic.title, topic.description)))
     chosen = choose({index: ladder for index, (ladder, _) in enumerate(found)}, set())
@@ -104,12 +108,13 @@ def _correlated(plan: Plan) -> Iterable[Any]:
 
 
 class _Reader(msgspec.Struct, frozen=True, eq=False):
-    """Reads one plan; `hub` is that of the connection."""
+    """Reads one plan; `hub` is that of the connection, and `consumer` tells of the one that it was compiled from."""
 
     plan: Plan
     answered: set[Any]
     topic: Topic | None
     hub: Plan
+    consumer: Told | None
 
     def section(self, served: Served, service: Service, title: str | None, description: str | None) -> Section:
         told_last = sorted(self.plan.operations, key=lambda told: told.kind == "on_error")
@@ -132,6 +137,7 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
             extra=tuple(self.extra(service)),
             values=self.plan.values if self.topic is None else (*self.plan.values, *self.hub.values),
             required=eager,
+            consumer=self.consumer,
         )
 
     def action(self, told: Operation) -> Action | None:
@@ -159,6 +165,9 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
 
     def extra(self, service: Service) -> Iterable[Frame]:
         """The frames of the envelope that may come."""
+        if self.consumer is not None:
+            yield from (self.frame(cls, "serialization", "never") for cls in self.consumer.frames)
+            return
         handlers = [one for one in self.plan.operations if one.kind == "on"]
         yield self.control("error")
         if not self.plan.envelope:
@@ -184,6 +193,7 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
             ref=ref if carries else "never",
             prefix=prefix,
             topic=self.topic,
+            camelized=self.consumer is not None and self.consumer.camelized,
         )
 
     def control(self, action: str, mode: Mode = "serialization") -> Frame:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping
+from typing import Any
 
 import msgspec
 
@@ -21,12 +22,14 @@ class Served(msgspec.Struct, frozen=True, eq=False):
         parameters: of the address: the name of the route's convertor (`"str"`, `"int"`, `"float"`, `"path"`,
             `"uuid"`, `"slug"`), None where it is not known.
         host: the host name, or a pattern of it, that the route asks for; None for any.
+        consumer: the class of consumers that the channel was compiled from; None for a channel of one's own.
     """
 
     address: str
     channel: Channel
     parameters: Mapping[str, str | None] = {}
     host: str | None = None
+    consumer: Any = None
 
 
 def split(address: str) -> tuple[str, dict[str, str | None]]:

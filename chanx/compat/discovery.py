@@ -8,7 +8,7 @@ from typing import Any
 
 from chanx.asyncapi.walk import inner, walk
 from chanx.compat.project import project_application
-from chanx.compat.settings import chanx_settings
+from chanx.compat.settings import setting
 
 
 @dataclass(frozen=True)
@@ -51,7 +51,7 @@ class RouteDiscovery:
         Args:
             base_url: of the server; left out, the setting `WEBSOCKET_BASE_URL`, or `"ws://localhost:8000"`.
         """
-        url = base_url or chanx_settings.WEBSOCKET_BASE_URL or "ws://localhost:8000"
+        url = base_url or setting("WEBSOCKET_BASE_URL") or "ws://localhost:8000"
         app = project_application() if self.app is None else self.app
         return [
             RouteInfo(

@@ -11,7 +11,7 @@ from weakref import WeakKeyDictionary
 from chanx.asyncapi.build import document
 from chanx.asyncapi.options import Servers
 from chanx.asyncapi.servers import servers_of
-from chanx.compat.settings import chanx_settings
+from chanx.compat.settings import setting
 
 #: How many configurations of one application are kept.
 _KEPT = 8
@@ -47,7 +47,7 @@ _making = threading.Lock()
 def project_config() -> AsyncAPIConfig:
     """The configuration in Django's settings `CHANX`: `ASYNCAPI_TITLE` and the like."""
     names = AsyncAPIConfig.__annotations__
-    found = {name: getattr(chanx_settings, f"ASYNCAPI_{name.upper()}") for name in names}
+    found = {name: setting(f"ASYNCAPI_{name.upper()}") for name in names}
     return {name: value for name, value in found.items() if value}  # type: ignore[return-value]  # pyright: ignore[reportReturnType]
 
 
