@@ -19,7 +19,8 @@ table { border-collapse: collapse; margin: .5rem 0; } th, td { text-align: left;
 .address { font-size: 1.05rem; } .tag { border: 1px solid var(--line); border-radius: 1rem; padding: 0 .6rem;
   margin-right: .35rem; font-size: .85rem; }
 .operation { border: 1px solid var(--line); border-radius: .5rem; padding: .5rem 1rem; margin: .75rem 0; }
-.way { display: inline-block; min-width: 5.5rem; font-weight: 600; color: var(--from); } .send .way { color: var(--to); }
+.way { display: inline-block; min-width: 5.5rem; font-weight: 600; color: var(--from); }
+.send .way { color: var(--to); }
 summary { cursor: pointer; } nav ul { padding-left: 1.2rem; } .text { white-space: pre-line; }
 """
 
@@ -113,8 +114,9 @@ def _message(document: Mapping[str, Any], channel: Mapping[str, Any], key: str) 
     schemas = document["components"]["schemas"]
     schema = schemas[message["payload"]["$ref"].rpartition("/")[2]]
     found = _reachable(schema, schemas)
+    title = f"<code>{escape(str(message['name']))}</code> {escape(str(message.get('summary', '')))}"
     parts = [
-        f"<details><summary><code>{escape(str(message['name']))}</code> {escape(str(message.get('summary', '')))}</summary>",
+        f"<details><summary>{title}</summary>",
         _json(schema),
         *(f"<p><code>{escape(one)}</code></p>{_json(schemas[one])}" for one in found),
         *(f"<p>An example:</p>{_json(example['payload'])}" for example in message.get("examples", ())),

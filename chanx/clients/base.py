@@ -126,9 +126,10 @@ class Client(Generic[Incoming, Outgoing]):
     async def __aiter__(self) -> AsyncIterator[Incoming]:
         """The messages until the connection ends; what is none goes to `handle_invalid`."""
         closed = _websockets("exceptions").ConnectionClosed
+        socket = self._connected()  # `close` may take it away while messages are handled
         while True:
             try:
-                text = await self._connected().recv()
+                text = await socket.recv()
             except closed:
                 return
             try:

@@ -138,15 +138,15 @@ def _field(key: str, python: str, annotation: str, schema: Mapping[str, Any], ne
     default: str | None = None
     left_out = False
     if "const" in schema:
-        default = _constant(schema["const"]) if annotation.startswith("Literal[") else default
+        default = constant(schema["const"]) if annotation.startswith("Literal[") else default
     elif not needed:
         if "default" in schema and _fits(schema["default"], annotation):
-            default = _constant(schema["default"])
+            default = constant(schema["default"])
         else:  # the server fills it in
             annotation = annotation if annotation == "Any" or "None" in _parts(annotation) else f"{annotation} | None"
             default, left_out = "None", True
     if key != python:
-        annotation = f"Annotated[{annotation}, Field(alias={key!r})]"
+        annotation = f"Annotated[{annotation}, Field(alias={constant(key)})]"
     return Field(python, annotation, default, left_out)
 
 
@@ -156,7 +156,7 @@ def _fits(value: Any, annotation: str) -> bool:
     if value is None:
         return "None" in parts or annotation == "Any"
     if isinstance(value, str) and annotation.startswith("Literal[") and annotation.endswith("]"):
-        return repr(value) in annotation
+        return constant(value) in annotation
     return type(value) in (str, int, float, bool) and type(value).__name__ in parts
 
 
@@ -174,11 +174,12 @@ def _union(parts: Iterable[str]) -> str:
 
 def _literal(values: list[Any]) -> str:
     if values and all(isinstance(one, (str, int, bool)) or one is None for one in values):
-        return f"Literal[{', '.join(map(_constant, values))}]" if values != [None] else "None"
+        return f"Literal[{', '.join(map(constant, values))}]" if values != [None] else "None"
     return _union(_SIMPLE["number"] if isinstance(one, float) else "Any" for one in values)
 
 
-def _constant(value: Any) -> str:
+def constant(value: Any) -> str:
+    """A value as Python's source."""
     if isinstance(value, str):
         return json.dumps(value) if value.isascii() and value.isprintable() else repr(value)
     return repr(value)

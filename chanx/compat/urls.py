@@ -9,7 +9,7 @@ from typing import Any
 
 
 def include(arg: Any) -> Any:
-    """The router of another module, as `path("chat/", include("chat.routing"))` needs it.
+    """Take the router of another module: what `path("chat/", …)` leads to.
 
     Args:
         arg: a module, or the name of one, whose `router` is a `URLRouter`; or such a router itself.

@@ -1,0 +1,102 @@
+"""What generated clients talk to."""
+
+from __future__ import annotations
+
+import datetime as dt
+import uuid
+from collections.abc import AsyncIterator
+from typing import Annotated, Literal
+
+from pydantic import BaseModel, Field
+from starlette.applications import Starlette
+from starlette.requests import HTTPConnection
+from starlette.routing import WebSocketRoute
+
+from chanx import Channel, Context, Path
+from chanx.asyncapi import routes
+
+
+class Place(BaseModel):
+    name: str
+    at: tuple[float, float] = (0.0, 0.0)
+
+
+class Say(BaseModel):
+    """Something that is said."""
+
+    action: Literal["say"] = "say"
+    text: str
+    mood: Literal["good", "bad"] = "good"
+    place: Place | None = None
+    id: uuid.UUID = Field(default_factory=uuid.uuid4)
+    class_: str = Field("none", alias="class")
+
+
+class Said(BaseModel):
+    action: Literal["said"] = "said"
+    who: str
+    text: str
+    mood: Literal["good", "bad"]
+    place: Place | None
+    day: dt.date
+    class_: str = Field(serialization_alias="class")
+
+
+class Welcome(BaseModel):
+    action: Literal["welcome"] = "welcome"
+    room: int
+
+
+class Count(BaseModel):
+    action: Literal["count"] = "count"
+    to: int
+
+
+class Number(BaseModel):
+    action: Literal["number"] = "number"
+    number: int
+
+
+class Note(BaseModel):
+    action: Literal["note"] = "note"
+    text: str
+
+
+rooms = Channel("rooms", title="Rooms")
+notes = Channel("notes")
+Room = Annotated[int, Path("room")]
+
+
+@rooms.on_connect
+async def enter(ctx: Context, room: Room) -> None:
+    await ctx.send(Welcome(room=room))
+
+
+@rooms.on(Say)
+async def say(message: Say, http: HTTPConnection) -> Said:
+    """Say something."""
+    who = http.query_params.get("who") or http.headers.get("x-who", "nobody")
+    day = dt.date(2000, 1, 1)
+    mood, place = message.mood, message.place
+    return Said(who=who, text=message.text, mood=mood, place=place, day=day, class_=message.class_)
+
+
+@rooms.on(Count)
+async def count(message: Count) -> AsyncIterator[Number]:
+    for number in range(message.to):
+        yield Number(number=number)
+
+
+@rooms.event(Note, output=Welcome)
+async def noted(event: Note) -> None: ...
+
+
+@notes.on(Note)
+async def note(message: Note) -> Note:
+    return message
+
+
+rooms.include(notes, topic="notes:{pk}")
+
+app = Starlette(routes=[WebSocketRoute("/rooms/{room:int}", rooms)])
+app.router.routes[:0] = routes(app, title="Rooms", version="1")
