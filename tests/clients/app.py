@@ -12,7 +12,7 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.routing import WebSocketRoute
 
-from chanx import Channel, Context, Path
+from chanx import Channel, Context, Limits, Path
 from chanx.asyncapi import routes
 
 
@@ -62,7 +62,7 @@ class Note(BaseModel):
     text: str
 
 
-rooms = Channel("rooms", title="Rooms")
+rooms = Channel("rooms", title="Rooms", limits=Limits(heartbeat=60))
 notes = Channel("notes")
 Room = Annotated[int, Path("room")]
 

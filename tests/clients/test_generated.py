@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import importlib
 import json
 import shutil
@@ -56,7 +57,7 @@ def use(folder: Path) -> ModuleType:
 
 @pytest.mark.anyio
 async def test_a_client_is_used_by_hand(use: ModuleType, server: Server) -> None:
-    heard = await use.talk(server.http())
+    heard = await asyncio.wait_for(use.talk(server.http()), 20)
     assert heard == ["welcome 8", "Ada hello bad here 2000 a", "number 0 5", "number 1 5"]
 
 
@@ -75,7 +76,7 @@ async def test_what_the_document_does_not_tell_of_is_logged(use: ModuleType, cap
         await socket.send('{"action": "surprise"}')
         await socket.send('{"action": "welcome", "room": 1, "more": 2}')
 
-    async with websockets_serve(talk, "127.0.0.1", 0) as running:
+    async with asyncio.timeout(20), websockets_serve(talk, "127.0.0.1", 0) as running:
         port = next(iter(running.sockets)).getsockname()[1]
         client = use.RoomsClient(f"http://127.0.0.1:{port}/live/", room=7, query={"who": ["A b", "c"]})
         async with client:
