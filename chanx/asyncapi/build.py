@@ -269,7 +269,8 @@ def _description(action: Action) -> str:
     told = action.told
     parts: list[str] = []
     if told is not None:  # both come from the docstring, where nothing else was given
-        parts.append(told.description.removeprefix(told.summary).strip())
+        rest = told.description.removeprefix(told.summary)
+        parts.append((told.description if rest[:1].strip() else rest).strip())
     if action.chunks:
         parts.append("The client streams to it: the first message, then others with its `ref`, then `complete`.")
     if told is not None and told.streams and action.action == "receive":

@@ -43,7 +43,11 @@ def consumer_of(app: Any) -> Any:
     """
     attributes = {} if isinstance(app, type) else getattr(app, "__dict__", {})
     cls: Any = app if isinstance(app, type) else attributes.get("consumer_class")
-    return cls if isinstance(cls, type) and callable(getattr(cls, "describe", None)) and _has_plan(cls) else None
+    if not isinstance(cls, type):
+        return None
+    from chanx.compat.structured import StructuredConsumer
+
+    return cls if issubclass(cls, StructuredConsumer) else None
 
 
 def leaf_of(app: Any) -> Any:
@@ -107,9 +111,3 @@ def told_of(consumer: Any) -> Told | None:
         camelized=chosen("camelize"),
         close_codes=_CLOSE if authenticator is not None else {},
     )
-
-
-def _has_plan(consumer: type[Any]) -> bool:
-    from chanx.compat.consumer import AsyncConsumer
-
-    return issubclass(consumer, AsyncConsumer)

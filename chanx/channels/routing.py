@@ -4,8 +4,10 @@ from typing import Any
 
 from chanx.compat.extra import needed
 from chanx.compat.routing import ChannelNameRouter, ProtocolTypeRouter, URLRouter
+from chanx.compat.urls import include, path, re_path
 
 __all__ = ["ChannelNameRouter", "ProtocolTypeRouter", "URLRouter", "get_default_application"]
+__all__ += ["include", "path", "re_path"]
 
 
 def get_default_application() -> Any:

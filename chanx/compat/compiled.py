@@ -133,7 +133,7 @@ class Compiled:
             told = own or [self._silent_event(one.name)]
             self.channel.event(*told, **self._options(one))(self._stub(name, one))
         for cls in described.emits:
-            entry = Entry("event", "", snake_case(cls.__name__), (), outputs=(cls,), description=inspect.getdoc(cls))
+            entry = Entry("event", "", snake_case(cls.__name__), (), outputs=(cls,), description=_own_doc(cls))
             self.channel.event(self._silent_event(entry.name), **self._options(entry))(self._stub(name, entry))
         self.plan: Plan = self.channel._compiled(f"the first use of {name}").plan  # pyright: ignore[reportPrivateUsage]
         plans = {self.discriminator: self.plan}
@@ -281,6 +281,11 @@ def tags_of(cls: Any, discriminator: str) -> tuple[str, ...]:
     if discriminator not in cls.model_fields and HANDLER_FIELD in cls.model_fields:
         field = HANDLER_FIELD
     return _codec.tags(cls, field)
+
+
+def _own_doc(cls: Any) -> str | None:
+    """The docstring of a class, and not of one that it extends."""
+    return inspect.getdoc(cls) if cls.__dict__.get("__doc__") else ""
 
 
 def _flat(several: Iterable[Iterable[Any]]) -> tuple[Any, ...]:

