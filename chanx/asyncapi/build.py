@@ -60,7 +60,7 @@ def _served(given: Any) -> list[Served]:
     if isinstance(given, Channel):
         return [Served("/", given)]
     if isinstance(given, Mapping):
-        named = cast("Mapping[Any, Any]", given)
+        named: Mapping[Any, Any] = given  # pyright: ignore[reportUnknownVariableType]
         found: list[Any] = [_at(address, one) for address, one in named.items()]
     elif isinstance(given, (list, tuple)) and any(map(_is_told, cast("Iterable[Any]", given))):
         found = [one if isinstance(one, Served) else _at("", one) for one in cast("Iterable[Any]", given)]

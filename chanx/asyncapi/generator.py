@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Iterable
-from typing import Any, Protocol, Unpack
+from typing import Any, Protocol
 
 from chanx.asyncapi.build import document
 from chanx.asyncapi.consumers import served_consumer
-from chanx.asyncapi.options import DocumentOptions
 from chanx.asyncapi.served import Served
 from chanx.exceptions import ConfigurationError
 
@@ -52,7 +51,7 @@ class AsyncAPIGenerator:
         description: str | None = None,
         server_url: str | None = "localhost:8000",
         server_protocol: str | None = "ws",
-        **options: Unpack[DocumentOptions],
+        **options: Any,
     ) -> None:
         self.routes = list(routes)
         self.title = title or "AsyncAPI Documentation"

@@ -109,7 +109,8 @@ class Schemas:
         from chanx.compat.casing import camelized
 
         def named(name: str) -> str:
-            return next(iter(camelized({name: None})))
+            (found,) = camelized({name: None})
+            return str(found)
 
         made = mapped(schema, self._in_camel_case)
         if is_object(made.get("properties")):

@@ -181,7 +181,8 @@ def test_a_class_without_decorator_is_called_by_its_name() -> None:
         """Rooms."""
 
         @ws_handler
-        async def handle_ping(self, message: PingMessage) -> PongMessage: ...
+        async def handle_ping(self, message: PingMessage) -> PongMessage:
+            raise NotImplementedError
 
     class Silent(RoomConsumer): ...
 
@@ -198,13 +199,15 @@ def test_several_outputs(valid: Valid) -> None:
         async def a_list(self, message: ChatMessage) -> None: ...
 
         @ws_handler(output_type=ChatNotification | JobResult)
-        async def a_union(self, message: LogMessage) -> PongMessage | None: ...
+        async def a_union(self, message: LogMessage) -> PongMessage | None:
+            raise NotImplementedError
 
         @event_handler(output_type=(ChatNotification, JobResult))
         async def a_tuple(self, event: UserJoined) -> None: ...
 
         @ws_handler(input_type=PingMessage)
-        async def by_type(self, message: Any) -> SystemNotification | JobResult: ...
+        async def by_type(self, message: Any) -> SystemNotification | JobResult:
+            raise NotImplementedError
 
     made = told(Several)
     assert operations(made) == {
@@ -220,7 +223,8 @@ class Mixin(AsyncJsonWebsocketConsumer):
     passthrough_events = [UserJoined, JobResult]
 
     @ws_handler
-    async def handle_ping(self, message: PingMessage) -> PongMessage: ...
+    async def handle_ping(self, message: PingMessage) -> PongMessage:
+        raise NotImplementedError
 
 
 def test_mixins_and_passed_through_events() -> None:
@@ -256,7 +260,8 @@ def messages(made: dict[str, Any]) -> set[str]:
 def test_frames_that_a_consumer_sends_by_itself() -> None:
     class Quiet(AsyncJsonWebsocketConsumer):
         @ws_handler
-        async def handle_ping(self, message: PingMessage) -> PongMessage: ...
+        async def handle_ping(self, message: PingMessage) -> PongMessage:
+            raise NotImplementedError
 
     class Talkative(Quiet):
         send_completion = True
@@ -438,5 +443,5 @@ def test_the_generator(valid: Valid) -> None:
     assert list(made["servers"]) == ["b"]
     with pytest.raises(ConfigurationError, match="there is no route to document"):
         AsyncAPIGenerator([]).generate()
-    with pytest.raises(ConfigurationError, match="'/p' leads to Plain .*, which is neither a channel nor a consumer"):
+    with pytest.raises(ConfigurationError, match=r"'/p' leads to Plain .*, which is neither a channel nor a consumer"):
         AsyncAPIGenerator([RouteInfo("/p", None, "", Plain)]).generate()

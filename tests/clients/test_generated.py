@@ -131,6 +131,14 @@ def test_type_checkers_accept_clients_and_find_mistakes(folder: Path) -> None:
     assert len(found) == len(told), ran.stdout
 
 
+NO_SCHEMA = json.dumps(
+    {
+        "asyncapi": "3.0.0",
+        "channels": {"a": {"messages": {"m": {"payload": {"$ref": "#/components/schemas/m"}}}}},
+    }
+)
+
+
 def made(tmp_path: Path, text: str, name: str = "schema.json") -> str:
     path = tmp_path / name
     path.write_text(text)
@@ -152,8 +160,7 @@ def made(tmp_path: Path, text: str, name: str = "schema.json") -> str:
             "the message #/channels/a/messages/m is not in the document",
         ),
         (
-            '{"asyncapi": "3.0.0", "channels": {"a": {"messages": {"m": {"payload": {"$ref": '
-            '"#/components/schemas/m"}}}}}}',
+            NO_SCHEMA,
             "the schema #/components/schemas/m is not in the document",
         ),
         (
@@ -202,7 +209,7 @@ def test_files_are_replaced_only_where_they_were_generated(tmp_path: Path) -> No
         write(told, tmp_path / "my-client")
 
 
-def test_nothing_in_a_document_becomes_code() -> None:
+def test_nothing_in_a_document_becomes_code(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     evil = '"""\nimport os; raise SystemExit("run")\n"""\\'
     schema = {
         "type": "object",
@@ -231,13 +238,10 @@ def test_nothing_in_a_document_becomes_code() -> None:
             }
         },
     }
-    files = generate(told)
-    messages: dict[str, Any] = {"__name__": "messages"}
-    exec(compile(files.pop("messages.py"), "messages.py", "exec"), messages)  # noqa: S102
-    for name, text in files.items():
-        compile(text, name, "exec")
-    ((name, cls),) = (
-        (name, one) for name, one in messages.items() if isinstance(one, type) and "messages" in one.__module__
-    )
+    for path in write(told, tmp_path / "evil_client"):
+        compile(path.read_text(), path.name, "exec")
+    monkeypatch.syspath_prepend(tmp_path)
+    messages = importlib.import_module("evil_client.messages")
+    (cls,) = (one for one in vars(messages).values() if getattr(one, "__module__", "") == "evil_client.messages")
     made = cls(**{"class": evil, evil: "x"})
     assert json.loads(made.model_dump_json(by_alias=True)) == {"action": evil, evil: "x", "class": evil}
