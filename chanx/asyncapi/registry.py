@@ -110,6 +110,7 @@ def _members(given: Any) -> Iterator[type[BaseModel]]:
     else:
         several = ()
         yield _model(given)
+    one: Any
     for one in several:
         if one is not type(None):
             yield from _members(one)

@@ -7,7 +7,7 @@ import json
 import keyword
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple
+from typing import Any, NamedTuple, cast
 
 from chanx.clients.base import Model
 
@@ -82,7 +82,8 @@ class Models:
             return self.annotation(one["allOf"][0], hint) if len(one["allOf"]) == 1 else "Any"
         kind = one.get("type")
         if isinstance(kind, list):
-            return _union(self.annotation({**one, "type": part}, hint) for part in kind)
+            kinds: list[Any] = kind  # pyright: ignore[reportUnknownVariableType]
+            return _union(self.annotation({**one, "type": part}, hint) for part in kinds)
         if kind == "string":
             return _FORMATS.get(one.get("format", ""), "str")
         if kind == "array":
@@ -104,8 +105,9 @@ class Models:
             self._open.pop()
 
     def _array(self, schema: Mapping[str, Any], hint: str) -> str:
-        items = schema.get("items", {})
+        items: Any = schema.get("items", {})
         if isinstance(items, list) and items:
+            items = cast("list[Any]", items)
             parts = [self.annotation(one, f"{hint}{index}") for index, one in enumerate(items, 1)]
             if schema.get("minItems") == schema.get("maxItems") == len(parts):
                 return f"tuple[{', '.join(parts)}]"
@@ -125,11 +127,13 @@ class Models:
         needed = schema.get("required", ())
         taken = {*_WORDS, *self._names.values(), *self.classes, "self", "cls"}
         fields: list[Field] = []
-        for key, one in schema.get("properties", {}).items():
+        properties: dict[str, Any] = schema.get("properties", {})
+        for key, given in properties.items():
+            one: Mapping[str, Any] = given if isinstance(given, Mapping) else {}  # pyright: ignore[reportUnknownVariableType]
             python = key if _usable(key, taken) else unique(f"{_identifier(key)}_", set(taken))
             taken.add(python)
-            annotation = self.annotation(one, f"{name}{camel(key)}")
-            fields.append(_field(key, python, annotation, one if isinstance(one, Mapping) else {}, key in needed))
+            annotation = self.annotation(given, f"{name}{camel(key)}")
+            fields.append(_field(key, python, annotation, one, key in needed))
         text = str(schema.get("description") or schema.get("title") or name)
         self.classes[name] = Class(name, text, tuple(fields))
 
