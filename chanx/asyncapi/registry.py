@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Iterator
+from collections.abc import Iterator
 from types import UnionType
 from typing import Any, Union, get_args, get_origin
 
@@ -103,14 +103,14 @@ class MessageRegistry:
 
 
 def _members(given: Any) -> Iterator[type[BaseModel]]:
+    several: list[Any]
     if isinstance(given, (list, tuple)):
-        several: Iterable[Any] = given  # pyright: ignore[reportUnknownVariableType]
+        several = [*given]  # pyright: ignore[reportUnknownVariableType]
     elif get_origin(given) in (Union, UnionType):
-        several = get_args(given)
+        several = [*get_args(given)]
     else:
-        several = ()
+        several = []
         yield _model(given)
-    one: Any
     for one in several:
         if one is not type(None):
             yield from _members(one)

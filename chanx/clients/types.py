@@ -7,7 +7,7 @@ import json
 import keyword
 import re
 from collections.abc import Iterable, Mapping
-from typing import Any, NamedTuple, cast
+from typing import Any, NamedTuple
 
 from chanx.clients.base import Model
 
@@ -107,8 +107,8 @@ class Models:
     def _array(self, schema: Mapping[str, Any], hint: str) -> str:
         items: Any = schema.get("items", {})
         if isinstance(items, list) and items:
-            items = cast("list[Any]", items)
-            parts = [self.annotation(one, f"{hint}{index}") for index, one in enumerate(items, 1)]
+            several: list[Any] = items  # pyright: ignore[reportUnknownVariableType]
+            parts = [self.annotation(one, f"{hint}{index}") for index, one in enumerate(several, 1)]
             if schema.get("minItems") == schema.get("maxItems") == len(parts):
                 return f"tuple[{', '.join(parts)}]"
             return f"list[{_union(parts)}]"
