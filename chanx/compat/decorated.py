@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import inspect
-from collections.abc import Collection, Mapping
+from collections.abc import Collection
 from typing import Any, ClassVar, Generic
 
 from pydantic import BaseModel, TypeAdapter
@@ -13,6 +13,7 @@ from chanx.compat.casing import snake_case
 from chanx.compat.compiled import Described, compiled
 from chanx.compat.decorators import described
 from chanx.compat.marks import check, entry, explicit, marks_of, merged, pass_through
+from chanx.compat.scope import url_params
 from chanx.compat.sending import event_payload, from_thread, names, needed, to_groups
 from chanx.compat.structured import StructuredConsumer
 
@@ -104,9 +105,7 @@ class ChanxWebsocketConsumerMixin(StructuredConsumer, Generic[ReceiveEvent]):
     @property
     def url_params(self) -> dict[str, Any]:
         """What the path of the connection has captured, by name; from Django's routes and from Starlette's."""
-        scope: Mapping[str, Any] = self.scope
-        route: Mapping[str, Any] = scope.get("url_route") or {}
-        return {**(scope.get("path_params") or {}), **(route.get("kwargs") or {})}
+        return url_params(self.scope)
 
     # -- to groups, and to other consumers ----------------------------------------------------------
 
