@@ -28,6 +28,8 @@ _LOGGED = 1000
 
 #: What stands beside the message in all frames that answer the one that is being handled.
 envelope: ContextVar[Mapping[str, Any] | None] = ContextVar("chanx_envelope", default=None)
+#: The number and the action of the message that is being handled, where messages are logged.
+handled: ContextVar[tuple[int, Any] | None] = ContextVar("chanx_handled", default=None)
 
 
 class Answering(AsyncJsonWebsocketConsumer):
@@ -126,9 +128,15 @@ class Answering(AsyncJsonWebsocketConsumer):
         await super().send_json(content, close)
 
     def _chanx_log(self, what: str, content: Any) -> None:
-        action = cast("dict[str, Any]", content).get(self.discriminator_field) if isinstance(content, dict) else ""
+        action = self._chanx_action(content)
         if action not in self.all_log_ignored_actions:
-            logger.info("%s %s %s: %.*s", type(self).__qualname__, what, action, _LOGGED, str(cast(Any, content)))
+            about = handled.get()
+            number = "" if about is None else f" #{about[0]}"
+            name = type(self).__qualname__
+            logger.info("%s%s %s %s: %.*s", name, number, what, action, _LOGGED, str(content))
+
+    def _chanx_action(self, content: Any) -> Any:
+        return cast("dict[str, Any]", content).get(self.discriminator_field) if isinstance(content, dict) else None
 
     async def _chanx_frame(self, text: str) -> None:
         try:

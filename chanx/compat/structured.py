@@ -12,6 +12,7 @@ Nothing is dispatched before the client is known to be let in.
 
 from __future__ import annotations
 
+import itertools
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar, cast
@@ -19,7 +20,7 @@ from typing import Any, ClassVar, cast
 import msgspec
 from pydantic import BaseModel, ValidationError
 
-from chanx.compat.answering import Answering, envelope
+from chanx.compat.answering import Answering, envelope, handled
 from chanx.compat.authenticators import authenticated
 from chanx.compat.casing import camelized, snaked
 from chanx.compat.compiled import Described, compiled
@@ -34,6 +35,7 @@ _OFTEN = frozenset(("handle_group_message", "handle_channel_event"))
 
 logger = logging.getLogger("chanx")
 
+_numbers = itertools.count(1)
 _encode = msgspec.json.Encoder().encode
 _peek = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 
@@ -151,6 +153,8 @@ class StructuredConsumer(Answering):
     async def websocket_disconnect(self, message: Any) -> None:
         """Leave the groups, and call `disconnect`."""
         self._chanx_quick = False
+        if self.log_websocket_message:
+            logger.info("%s disconnected with %s", type(self).__qualname__, message.get("code"))
         await super().websocket_disconnect(message)
 
     # -- what comes in, the short way ---------------------------------------------------------------
@@ -244,10 +248,16 @@ class StructuredConsumer(Answering):
         await self.receive_json(content, **kwargs)
 
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
-        """Log a frame, and handle it."""
-        if self.log_websocket_message:
+        """Log a frame, and handle it; what is logged meanwhile has the same number."""
+        if not self.log_websocket_message:
+            await self.handle_json(content, **kwargs)
+            return
+        token = handled.set((next(_numbers), self._chanx_action(content)))
+        try:
             self._chanx_log("received", content)
-        await self.handle_json(content, **kwargs)
+            await self.handle_json(content, **kwargs)
+        finally:
+            handled.reset(token)
 
     async def handle_json(self, content: Any, **kwargs: Any) -> None:
         """Make a message of what a frame holds, and give it to `receive_message`."""

@@ -222,7 +222,9 @@ async def test_messages_are_logged_but_for_actions_that_are_ignored(caplog: pyte
     received, sent = caplog.messages
     assert "received chat" in received
     assert "sent chat" in sent
+    assert received.split()[1] == sent.split()[1]  # the number of the message
     await client.disconnect()
+    assert caplog.messages[-1].endswith("disconnected with 1000")
 
 
 async def test_nothing_is_logged_unless_wanted(caplog: pytest.LogCaptureFixture) -> None:
