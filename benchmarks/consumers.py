@@ -4,6 +4,7 @@ Both are made from one source: the same class body on another base.
 """
 
 import functools
+import operator
 from importlib.util import find_spec
 from typing import Any
 
@@ -13,6 +14,7 @@ from chanx.channels.generic.websocket import AsyncJsonWebsocketConsumer
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.channels.websocket import AsyncJsonWebsocketConsumer as StructuredConsumer
 from chanx.core.decorators import ws_handler
+from chanx.generic.websocket import AsyncJsonWebsocketConsumer as OldConsumer
 
 #: Is Django Channels there to be compared with?
 CHANNELS = find_spec("channels") is not None and find_spec("django") is not None
@@ -44,6 +46,19 @@ HANDLER = """
     @ws_handler
     async def handle_say{n}(self, message: Say{n}) -> Said:
         return Said(text=message.text)
+"""
+
+OLD = """
+class Consumer(Base[Incoming]):
+    channel_layer_alias = {alias!r}
+    log_received_message = log_sent_message = send_completion = send_authentication_message = False
+
+    async def receive_message(self, message, **kwargs):
+        match message:
+{cases}"""
+
+OLD_CASE = """            case Say{n}(text=text):
+                await self.send_message(Said(text=text))
 """
 
 MEMBER = """
@@ -116,6 +131,23 @@ def decorated(size: int) -> App:
     names: dict[str, Any] = {kind.__name__: kind for kind in (*messages.types, messages.reply)}
     names |= {"Base": StructuredConsumer, "ws_handler": ws_handler}
     source = DECORATED.format(alias=LAYER, handlers="".join(HANDLER.format(n=n) for n in range(size)))
+    made: App = execute(source, names)["Consumer"].as_asgi()
+    return made
+
+
+def old(size: int, *, immediately: bool) -> App:
+    """A consumer of chanx 0.12, with a case for each action that sends a reply.
+
+    Args:
+        size: how many actions.
+        immediately: let other tasks run after each reply, which is the default.
+    """
+    layer()
+    messages = family("pydantic", size)
+    names: dict[str, Any] = {kind.__name__: kind for kind in (*messages.types, messages.reply)}
+    names |= {"Base": OldConsumer, "Incoming": functools.reduce(operator.or_, messages.types)}
+    source = OLD.format(alias=LAYER, cases="".join(OLD_CASE.format(n=n) for n in range(size)))
+    source += f"    send_message_immediately = {immediately}\n"
     made: App = execute(source, names)["Consumer"].as_asgi()
     return made
 

@@ -9,7 +9,7 @@ from typing import Any
 
 from benchmarks import messages
 from benchmarks.backend import BACKENDS
-from benchmarks.consumers import CHANNELS, consumer, decorated
+from benchmarks.consumers import CHANNELS, consumer, decorated, old
 from benchmarks.frameworks import fastapi_route, starlette_endpoint
 from benchmarks.limits import msgspec_limit, pydantic_limit
 from benchmarks.messages import Family, FamilyName, Handler, family, frames, handlers
@@ -115,13 +115,14 @@ def _suspended(turn: Pause) -> Iterator[Contestant]:
     yield Contestant(limit, _limit("msgspec", 10), texts, pause=turn)
     yield Contestant("chanx, msgspec, a turn before each frame", _router("msgspec", 10), texts, limit, pause=turn)
 
-    def suspending() -> tuple[Family, dict[type[Any], Handler]]:
-        messages = family("msgspec", 10)
-        return messages, handlers(messages, names={"turn": turn}, body="await turn()")
+    limit, name = "(a), handlers that suspend", "chanx, msgspec, handlers that suspend"
+    yield Contestant(limit, lambda: msgspec_limit(*_suspending("msgspec", turn)), texts)
+    yield Contestant(name, lambda: channel(_suspending("msgspec", turn)[1]), texts, limit)
 
-    limit = "(a), handlers that suspend"
-    yield Contestant(limit, lambda: msgspec_limit(*suspending()), texts)
-    yield Contestant("chanx, msgspec, handlers that suspend", lambda: channel(suspending()[1]), texts, limit)
+
+def _suspending(name: FamilyName, turn: Pause) -> tuple[Family, dict[type[Any], Handler]]:
+    messages = family(name, 10)
+    return messages, handlers(messages, names={"turn": turn}, body="await turn()")
 
 
 def _invalid(name: FamilyName) -> Iterator[Contestant]:
@@ -147,12 +148,17 @@ def _consumers(*, peers: bool) -> Iterator[Contestant]:
         yield of("Channels' JSON consumer, channel layer", channels=True)
 
 
-def _structured() -> Iterator[Contestant]:
-    """Consumers of chanx 2.x, logging and completions off, beside the limit of their messages."""
+def _structured(turn: Pause) -> Iterator[Contestant]:
+    """Consumers of chanx 2.x and 0.12, logging and completions off, beside the limits of their messages."""
     limit, texts = "(b), beside consumers", frames(10)
     yield Contestant(limit, _limit("pydantic", 10), texts)
     yield Contestant(f"{limit}, once more", _limit("pydantic", 10), texts, limit)
     yield Contestant("chanx 2.x consumer, 10 types", lambda: decorated(10), texts, limit, STRUCTURED_TARGET)
+    name = "chanx 0.12 consumer, 10 types"
+    yield Contestant(name, lambda: old(10, immediately=False), texts, limit, STRUCTURED_TARGET)
+    limit = "(b), with a turn after each reply"
+    yield Contestant(limit, lambda: pydantic_limit(*_suspending("pydantic", turn)), texts)
+    yield Contestant(f"{name}, likewise", lambda: old(10, immediately=True), texts, limit, STRUCTURED_TARGET)
 
 
 def heats(turn: Pause) -> tuple[Heat, ...]:
@@ -162,6 +168,6 @@ def heats(turn: Pause) -> tuple[Heat, ...]:
         Heat("suspension", tuple(_suspended(turn))),
         Heat("invalid frames, msgspec", tuple(_invalid("msgspec"))),
         Heat("invalid frames, pydantic", tuple(_invalid("pydantic"))),
-        *((Heat("structured consumers", tuple(_structured())),) if turn is BACKENDS["asyncio"] else ()),
+        *((Heat("structured consumers", tuple(_structured(turn))),) if turn is BACKENDS["asyncio"] else ()),
         Heat("consumers", tuple(_consumers(peers=CHANNELS and turn is BACKENDS["asyncio"]))),
     )
