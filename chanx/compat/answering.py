@@ -146,7 +146,7 @@ class Answering(AsyncJsonWebsocketConsumer):
         try:
             await self.base_send({"type": "websocket.send", "text": text})
         except OSError as error:  # as in `AsyncConsumer.send`
-            self._pump.lost = error
+            self._chanx_pump.lost = error
             raise
 
     # -- what goes wrong ----------------------------------------------------------------------------
@@ -164,7 +164,7 @@ class Answering(AsyncJsonWebsocketConsumer):
 
     def _chanx_unless_over(self, error: Exception) -> None:
         """Raise what ends the handler, or the consumer, and is no mistake."""
-        if error is self._pump.lost or isinstance(error, StopConsumer):
+        if error is self._chanx_pump.lost or isinstance(error, StopConsumer):
             raise error
 
     async def _chanx_handler_failed(self, error: Exception, message: Any) -> None:

@@ -274,6 +274,6 @@ def _close_code(authenticator: Any) -> int:
 
 def _unless_over(consumer: Any, error: Exception) -> None:
     """Raise what ends the consumer, or the handler because the client has left, and is nobody's mistake."""
-    pump = getattr(consumer, "_pump", None)
+    pump = getattr(consumer, "_chanx_pump", None)
     if isinstance(error, StopConsumer) or (pump is not None and pump.lost is error):
         raise error

@@ -76,7 +76,7 @@ class AsyncConsumer:
     channel_layer: Any
     channel_name: str
     base_send: Callable[[Any], Any]
-    _pump: Pump
+    _chanx_pump: Pump
 
     @functools.cached_property
     def channel_receive(self) -> Callable[[], Awaitable[Any]]:
@@ -95,23 +95,23 @@ class AsyncConsumer:
                 "%s has the channel_layer_alias %r, and no channel layer is called so: its channel_layer is None",
                 *(type(self).__qualname__, self.channel_layer_alias),
             )
-        self.base_send = self._sender(send)
+        self.base_send = self._chanx_sender(send)
         dispatch: Any = self.dispatch
         if getattr(dispatch, "__func__", None) is AsyncConsumer.dispatch:
             dispatch = self._chanx_called  # the same, with a coroutine less for each message
-        self._pump = Pump(dispatch, receive, hasattr(self, "chanx_broadcast"), self._chanx_client_left)
+        self._chanx_pump = Pump(dispatch, receive, hasattr(self, "chanx_broadcast"), self._chanx_client_left)
         try:
-            await self._pump.run(layer, channel)
+            await self._chanx_pump.run(layer, channel)
         except GeneratorExit:  # the loop has ended before the connection: nothing can be awaited any more
             raise
         except BaseException as error:
-            if (message := self._farewell(error)) is not None:
+            if (message := self._chanx_farewell(error)) is not None:
                 with anyio.move_on_after(CLEANUP, shield=True):
-                    await self._give_up(message)
+                    await self._chanx_give_up(message)
             if not isinstance(error, StopConsumer):
                 raise
 
-    async def _give_up(self, message: dict[str, Any]) -> None:
+    async def _chanx_give_up(self, message: dict[str, Any]) -> None:
         """Clean up after what no event from the server will tell of."""
         try:
             await self.dispatch(message)
@@ -120,16 +120,16 @@ class AsyncConsumer:
         except Exception:
             logger.exception("%s failed in cleaning up", type(self).__qualname__)
 
-    def _farewell(self, error: BaseException) -> dict[str, Any] | None:  # noqa: ARG002
+    def _chanx_farewell(self, error: BaseException) -> dict[str, Any] | None:  # noqa: ARG002
         """The event to clean up by after what has ended the consumer; None where there is nothing to clean up."""
         return None
 
     def _chanx_client_left(self) -> None:
         """The client has left while a method runs, and some servers take what is sent to nobody."""
         if self.scope.get("type") == "websocket":
-            self.base_send = self._sender(_to_nobody)
+            self.base_send = self._chanx_sender(_to_nobody)
 
-    def _sender(self, send: Any) -> Callable[[Any], Any]:
+    def _chanx_sender(self, send: Any) -> Callable[[Any], Any]:
         return send  # type: ignore[no-any-return]
 
     async def dispatch(self, message: dict[str, Any]) -> None:
@@ -142,7 +142,7 @@ class AsyncConsumer:
         await self._chanx_called(message)
 
     def _chanx_called(self, message: dict[str, Any]) -> Awaitable[None]:
-        handling: Awaitable[None] | None = self._method(message)(message)
+        handling: Awaitable[None] | None = self._chanx_method(message)(message)
         if handling is None:
             raise TypeError(
                 f"{type(self).__qualname__}.{get_handler_name(message)} is a plain function; methods of an "
@@ -150,7 +150,7 @@ class AsyncConsumer:
             )
         return handling
 
-    def _method(self, message: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
+    def _chanx_method(self, message: dict[str, Any]) -> Callable[[dict[str, Any]], Any]:
         kind = message.get("type")
         name = _method_name(kind) if kind.__class__ is str else get_handler_name(message)
         method: Callable[[dict[str, Any]], Any] | None = getattr(self, name, None)
@@ -167,7 +167,7 @@ class AsyncConsumer:
         try:
             await self.base_send(message)
         except OSError as error:  # the client has left (ASGI 2.4), which the server will tell
-            self._pump.lost = error
+            self._chanx_pump.lost = error
             raise
 
     @classmethod
@@ -183,7 +183,7 @@ class AsyncConsumer:
 class SyncConsumer(AsyncConsumer):
     """The same, whose methods are plain functions; each call runs in a thread, one at a time for each consumer."""
 
-    def _sender(self, send: Any) -> Callable[[Any], Any]:
+    def _chanx_sender(self, send: Any) -> Callable[[Any], Any]:
         if _runtime.on_trio():
             raise RuntimeError(
                 f"{type(self).__qualname__} is a synchronous consumer, which runs on asyncio only, and this is trio: "
@@ -197,7 +197,7 @@ class SyncConsumer(AsyncConsumer):
 
     async def dispatch(self, message: dict[str, Any]) -> None:
         """Call the method for a message in a thread."""
-        await in_thread(self._chanx_call, self._method(message), message)
+        await in_thread(self._chanx_call, self._chanx_method(message), message)
 
     def _chanx_call(self, method: Callable[..., Any], *args: Any, **kwargs: Any) -> None:
         """Call a method, and refuse a coroutine, which nobody would await: it would do nothing, without a word."""
@@ -213,5 +213,5 @@ class SyncConsumer(AsyncConsumer):
         try:
             self.base_send(message)
         except OSError as error:  # as above
-            self._pump.lost = error
+            self._chanx_pump.lost = error
             raise

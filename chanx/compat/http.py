@@ -56,7 +56,7 @@ class AsyncHttpConsumer(AsyncConsumer):
         await self.send({"type": "http.response.body", "body": body, "more_body": more_body})
         if not more_body:
             self._chanx_complete = True
-            self._pump.interject(self._chanx_end)  # what is being dispatched ends the consumer itself
+            self._chanx_pump.interject(self._chanx_end)  # what is being dispatched ends the consumer itself
 
     async def send_response(self, status: int, body: bytes, *, headers: Headers | None = None) -> None:
         """Send a whole response; see `send_headers` and `send_body`."""
@@ -73,7 +73,7 @@ class AsyncHttpConsumer(AsyncConsumer):
         """A part of the request's body has come."""
         self.body.append(message.get("body") or b"")
         if not message.get("more_body"):
-            await self._pump.while_connected(self.handle, b"".join(self.body))
+            await self._chanx_pump.while_connected(self.handle, b"".join(self.body))
 
     async def http_disconnect(self, message: dict[str, Any]) -> None:  # noqa: ARG002
         """The client has left, or the server has sent all of the response."""
@@ -88,5 +88,5 @@ class AsyncHttpConsumer(AsyncConsumer):
             self._chanx_disconnected = True
             await self.disconnect()
 
-    def _farewell(self, error: BaseException) -> dict[str, Any] | None:  # noqa: ARG002
+    def _chanx_farewell(self, error: BaseException) -> dict[str, Any] | None:  # noqa: ARG002
         return None if self._chanx_disconnected else {"type": "http.disconnect"}

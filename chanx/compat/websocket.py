@@ -85,7 +85,7 @@ class _Websocket:
 
     groups: Iterable[str] | None = None
     channel_layer: Any
-    _pump: Pump
+    _chanx_pump: Pump
 
     _chanx_accepted = False
     _chanx_closed = False
@@ -98,7 +98,7 @@ class _Websocket:
         if self.groups is None:
             self.groups = []
 
-    def _farewell(self, error: BaseException) -> dict[str, Any] | None:
+    def _chanx_farewell(self, error: BaseException) -> dict[str, Any] | None:
         if self._chanx_disconnected or not (self._chanx_begun or self._chanx_accepted):
             return None
         if isinstance(error, StopConsumer):  # it says itself that it has cleaned up; only its groups are left
@@ -107,8 +107,8 @@ class _Websocket:
         self._chanx_unconnected = (
             self._chanx_begun and not self._chanx_connected
         )  # a `websocket_connect` of its own tells neither
-        if self._pump.farewell is not None:  # it has left before that
-            return self._pump.farewell
+        if self._chanx_pump.farewell is not None:  # it has left before that
+            return self._chanx_pump.farewell
         return {"type": "websocket.disconnect", "code": 1011 if isinstance(error, Exception) else 1006}
 
 

@@ -94,7 +94,7 @@ class Sync(JsonWebsocketConsumer):
                     log.append(f"flood {name} ended")
             case {"wait": name}:
                 self.send_json("waiting")
-                while not self._pump.over:  # longer than the client has
+                while not self._chanx_pump.over:  # longer than the client has
                     time.sleep(0.01)
                 log.append(f"wait {name} ended")
             case _:
