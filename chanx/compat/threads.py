@@ -12,28 +12,29 @@ import os
 import sys
 import threading
 from collections.abc import Callable
-from concurrent.futures import ThreadPoolExecutor
 from typing import Any, TypeVar, cast
 
 import anyio
 from asgiref.sync import AsyncToSync, SyncToAsync
+
+from chanx.compat.pool import Pool
 
 T = TypeVar("T")
 
 #: So many plain functions may run at once, in all consumers together; asgiref and Daphne read the same variable.
 _THREADS = int(os.environ.get("ASGI_THREADS") or 40)
 
-#: How long a cancelled consumer waits for the end of its thread, in seconds.
+#: How long a cancelled consumer, and the end of the program, wait for the end of a thread, in seconds.
 PATIENCE = 5.0
 
 _lock = threading.Lock()
-_executor: ThreadPoolExecutor | None = None
+_executor: Pool | None = None
 
 
-def _pool() -> ThreadPoolExecutor:
+def _pool() -> Any:
     global _executor
     if _executor is None:
-        _executor = ThreadPoolExecutor(max_workers=_THREADS, thread_name_prefix="chanx-consumer")
+        _executor = Pool(_THREADS, PATIENCE)
     return _executor
 
 
