@@ -60,16 +60,23 @@ class ApplicationCommunicator(_Communicator):
             TimeoutError: none came in time; the application is cancelled.
         """
         began = time.monotonic()
-        if not self.future.done() and self.output_queue.empty():
-            getter = asyncio.ensure_future(self.output_queue.get())
-            try:
-                tasks: set[asyncio.Future[Any]] = {getter, self.future}
-                await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
-                if getter.done():
-                    return getter.result()
-            finally:
-                getter.cancel()
+        if (event := await self._output_within(timeout)) is not None:
+            return event
         return await super().receive_output(max(0.0, timeout - (time.monotonic() - began)))
+
+    async def _output_within(self, timeout: float) -> dict[str, Any] | None:
+        """The next event that the application sends; None where none comes in time, or it has ended."""
+        if not self.output_queue.empty():
+            return self.output_queue.get_nowait()
+        if self.future.done():
+            return None
+        getter = asyncio.ensure_future(self.output_queue.get())
+        try:
+            tasks: set[asyncio.Future[Any]] = {getter, self.future}
+            await asyncio.wait(tasks, timeout=timeout, return_when=asyncio.FIRST_COMPLETED)
+            return getter.result() if getter.done() else None
+        finally:
+            getter.cancel()
 
     async def receive_nothing(self, timeout: float = 0.1, interval: float = 0.01) -> bool:
         """Does the application send nothing for so long?"""

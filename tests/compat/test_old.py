@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import json
 import logging
+import re
 import types
 import uuid
 from collections.abc import Iterable
@@ -711,7 +712,8 @@ async def test_messages_may_be_told_by_another_field(chanx: dict[str, Any]) -> N
 
 def logged(caplog: pytest.LogCaptureFixture) -> list[str]:
     messages = [record.getMessage() for record in caplog.records if record.levelno == logging.INFO]
-    return [" ".join(message.split()[1:3]).rstrip(":") for message in messages if message.startswith("Consumer ")]
+    found = (re.match(r"Consumer (?:#\d+ )?(received|sent) (\w+)", message) for message in messages)
+    return [" ".join(one.groups()) for one in found if one]
 
 
 @pytest.mark.parametrize(
