@@ -156,20 +156,20 @@ class Answering(AsyncJsonWebsocketConsumer):
         if self.send_completion and is_message(error):
             await self.send_message(CompleteMessage())
 
-    async def _chanx_broken(self, error: Exception) -> None:
-        self._chanx_unless_over(error)
-        await self.handle_json_processing_error(error)
+    async def _chanx_broken(self, error: BaseException) -> None:
+        await self.handle_json_processing_error(self._chanx_ordinary(error))
         if self.send_completion:
             await self.send_message(CompleteMessage())
 
-    def _chanx_unless_over(self, error: Exception) -> None:
-        """Raise what ends the handler, or the consumer, and is no mistake."""
+    def _chanx_ordinary(self, error: BaseException) -> Exception:
+        """What the application has raised; raises what ends the handler, or the consumer, and is no mistake."""
         if error is self._chanx_pump.lost or isinstance(error, StopConsumer):
             raise error
+        return error if isinstance(error, Exception) else _runtime.current().ordinary(error)
 
-    async def _chanx_handler_failed(self, error: Exception, message: Any) -> None:
-        self._chanx_unless_over(error)
-        await self.handle_message_handler_error(error, self._chanx_compiled.tag(message), message)
+    async def _chanx_handler_failed(self, error: BaseException, message: Any) -> None:
+        failure = self._chanx_ordinary(error)
+        await self.handle_message_handler_error(failure, self._chanx_compiled.tag(message), message)
 
     async def handle_validation_error(self, error: ValidationError) -> None:
         """Answer a frame that is no message."""

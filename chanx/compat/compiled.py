@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import functools
 import inspect
+import itertools
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, Union, cast
@@ -107,6 +108,7 @@ class Compiled:
         self.tags = described.tags
         self.discriminator = described.discriminator
         self._sent: dict[str, Any] = {}
+        self._numbers = itertools.count()
         entries = described.entries
         messages = sorted((one for one in entries if one.kind == "on"), key=self._tag)
         events = [one for one in entries if one.kind == "event"]
@@ -130,11 +132,11 @@ class Compiled:
             others: list[Any] = [cls for cls in one.inputs if cls not in own]
             if others:
                 by_handler.event(*others)(self._stub(name, one, typed=False))
-            told = own or [self._silent_event(one.name)]
+            told = own or [self._silent_event()]
             self.channel.event(*told, **self._options(one))(self._stub(name, one))
         for cls in described.emits:
             entry = Entry("event", "", snake_case(cls.__name__), (), outputs=(cls,), description=_own_doc(cls))
-            self.channel.event(self._silent_event(entry.name), **self._options(entry))(self._stub(name, entry))
+            self.channel.event(self._silent_event(), **self._options(entry))(self._stub(name, entry))
         self.plan: Plan = self.channel._compiled(f"the first use of {name}").plan  # pyright: ignore[reportPrivateUsage]
         plans = {self.discriminator: self.plan}
         if any(HANDLER_FIELD in cls.model_fields for cls in self.incoming_events):
@@ -246,9 +248,9 @@ class Compiled:
             stub.__code__ = stub.__code__.replace(**where)
         return stub
 
-    def _silent_event(self, name: str) -> Any:
+    def _silent_event(self) -> Any:
         """An event that nobody can send, for what documents tell of something that the client gets."""
-        return _nobody(self.discriminator, NOBODY + name)
+        return _nobody(self.discriminator, f"{NOBODY}{next(self._numbers)}")
 
 
 def compiled(consumer: type[Any]) -> Compiled:

@@ -272,9 +272,8 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
         if self.send_completion:
             await self.send_message(CompleteMessage())
 
-    async def _chanx_handler_failed(self, error: Exception, message: Any) -> None:  # noqa: ARG002
-        self._chanx_unless_over(error)
-        await self.handle_json_processing_error(error)
+    async def _chanx_handler_failed(self, error: BaseException, message: Any) -> None:  # noqa: ARG002
+        await self.handle_json_processing_error(self._chanx_ordinary(error))
 
     async def handle_event_handler_error(self, error: Exception, action: str, event: BaseModel) -> None:  # noqa: ARG002
         """Tell the client that `receive_event` has raised; it is logged."""

@@ -83,10 +83,20 @@ class StructuredConsumer(Answering):
 
     @classmethod
     def _chanx_all_groups(cls) -> list[str]:
-        """`groups`, and the `extra_groups` of all classes."""
-        found = dict.fromkeys(cls.groups or ())
+        """`groups`, and the `extra_groups` of all classes.
+
+        Raises:
+            TypeError: these are one string, whose letters would be taken for groups.
+        """
+        own: Any = cls.groups
+        found: dict[str, None] = {} if isinstance(own, property) else dict.fromkeys(own or ())
         for one in reversed(cls.__mro__):
-            found.update(dict.fromkeys(one.__dict__.get("extra_groups") or ()))
+            extra: Any = one.__dict__.get("extra_groups") or ()
+            if isinstance(extra, str):
+                raise TypeError(
+                    f"the extra_groups of {one.__qualname__} are a string; write them as a list: [{extra!r}]"
+                )
+            found.update(dict.fromkeys(extra))
         return list(found)
 
     @classmethod
@@ -195,7 +205,7 @@ class StructuredConsumer(Answering):
                     await self.handle_result(result)
                 elif not self._chanx_closed:
                     await self._chanx_frame(encoder(result).decode())
-        except Exception as error:  # noqa: BLE001 - of the application
+        except BaseException as error:  # noqa: BLE001 - of the application
             await self._chanx_handler_failed(error, message)
         if self.send_completion:
             await self.send_message(CompleteMessage())
@@ -279,9 +289,8 @@ class StructuredConsumer(Answering):
                 return
             try:
                 await self.receive_message(message, **kwargs)
-            except Exception as error:  # noqa: BLE001 - of the application
-                self._chanx_unless_over(error)
-                await self.handle_json_processing_error(error)
+            except BaseException as error:  # noqa: BLE001 - of the application
+                await self.handle_json_processing_error(self._chanx_ordinary(error))
             if self.send_completion:
                 await self.send_message(CompleteMessage())
 
@@ -293,7 +302,7 @@ class StructuredConsumer(Answering):
             result = await getattr(self, self._chanx_methods[message.__class__])(message)
             if result is not None:
                 await self.handle_result(result)
-        except Exception as error:  # noqa: BLE001 - of the application
+        except BaseException as error:  # noqa: BLE001 - of the application
             await self._chanx_handler_failed(error, message)
 
     # -- what comes from the channel layer ----------------------------------------------------------
@@ -310,9 +319,9 @@ class StructuredConsumer(Answering):
             return
         try:
             await self.receive_event(event)
-        except Exception as error:  # noqa: BLE001 - of the application
-            self._chanx_unless_over(error)
-            await self.handle_event_handler_error(error, self._chanx_compiled.tag(event), event)
+        except BaseException as error:  # noqa: BLE001 - of the application
+            failure = self._chanx_ordinary(error)
+            await self.handle_event_handler_error(failure, self._chanx_compiled.tag(event), event)
         if self.send_completion:
             await self.send_message(self._chanx_event_complete())
 

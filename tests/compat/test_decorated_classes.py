@@ -14,7 +14,7 @@ from chanx.compat.compiled import compiled
 from chanx.core.decorators import channel, event_handler, ws_handler
 from chanx.core.websocket import ChanxWebsocketConsumerMixin
 from chanx.exceptions import ConfigurationError
-from chanx.messages.base import BaseMessage
+from chanx.messages.base import BaseChannelEvent, BaseMessage
 from chanx.messages.incoming import PingMessage
 from chanx.messages.outgoing import ErrorMessage, PongMessage
 from tests.compat.client import PONG, opened
@@ -369,6 +369,21 @@ def test_the_plan_tells_documents_of_each_method() -> None:
     assert told["handle_passthrough_user_left"].returns == (UserLeft,)
     assert (told["message_updated"].kind, told["message_updated"].outputs) == ("event", (MessageUpdated,))
     assert {one.kind for one in told.values()} == {"on", "event"}
+
+
+def test_what_is_emitted_may_be_called_like_a_method() -> None:
+    class Hired(BaseChannelEvent):
+        handler: Literal["hired"] = "hired"
+        payload: None = None
+
+    class Consumer(AsyncJsonWebsocketConsumer):
+        emits = [UserLeft]
+
+        @event_handler
+        async def user_left(self, event: Hired) -> UserLeft:
+            return UserLeft()
+
+    assert [one.outputs or one.returns for one in compiled(Consumer).plan.operations] == [(UserLeft,), (UserLeft,)]
 
 
 def test_a_class_is_called_by_its_name_unless_it_says_another() -> None:

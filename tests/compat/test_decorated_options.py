@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+import asyncio
 import logging
 from typing import Any, Literal
 
 import pytest
 from pydantic import BaseModel, ConfigDict, ValidationError
 
+from chanx.channels.exceptions import StopConsumer
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.compat import settings
 from chanx.compat.authenticators import BaseAuthenticator
@@ -17,7 +19,7 @@ from chanx.fast_channels.websocket import AsyncJsonWebsocketConsumer
 from chanx.messages.base import BaseMessage
 from chanx.messages.incoming import PingMessage
 from chanx.messages.outgoing import ErrorMessage, PongMessage
-from tests.compat.client import PONG, error, opened
+from tests.compat.client import PONG, Client, error, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -308,6 +310,71 @@ async def test_errors_may_be_answered_otherwise() -> None:
     await client.disconnect()
 
 
+async def test_a_handler_that_awaits_what_was_cancelled_has_failed() -> None:
+    class Consumer(Base):
+        @ws_handler
+        async def handle_ping(self, message: PingMessage) -> PongMessage:
+            task = asyncio.ensure_future(asyncio.Event().wait())
+            task.cancel()
+            await task
+            return PongMessage()
+
+    client = await opened(Consumer)
+    for frame in ({"action": "ping"}, {"action": "ping"}):
+        assert await client.ask(frame) == error({"detail": "Failed to process message for ping"})
+    await client.disconnect()
+
+
+async def test_a_handler_may_end_its_consumer() -> None:
+    class Consumer(Base):
+        @ws_handler
+        async def handle_ping(self, message: PingMessage) -> PongMessage:
+            raise StopConsumer
+
+    client = await opened(Consumer)
+    await client.tell({"action": "ping"})
+    await client.wait()
+
+
+async def test_a_client_that_has_left_is_no_failure_of_a_handler(caplog: pytest.LogCaptureFixture) -> None:
+    ended: list[int] = []
+
+    class Consumer(Base):
+        async def disconnect(self, code: int) -> None:
+            ended.append(code)
+
+    events = [
+        {"type": "websocket.connect"},
+        {"type": "websocket.receive", "text": '{"action":"ping"}'},
+        {"type": "websocket.receive", "text": '{"action":"ping","ref":1}'},
+        {"type": "websocket.disconnect", "code": 1001},
+    ]
+
+    async def receive() -> Any:
+        return events.pop(0)
+
+    async def send(event: Any) -> None:
+        if event["type"] == "websocket.send":
+            raise OSError
+
+    await Consumer.as_asgi()({"type": "websocket"}, receive, send)
+    assert ended == [1001]
+    assert caplog.messages == []
+
+
+async def test_groups_are_lists() -> None:
+    class Text(Base):
+        groups: Any = "room"
+
+    class Extra(Base):
+        extra_groups = "room"
+
+    for consumer in (Text, Extra):
+        client = Client(consumer.as_asgi(), "/")
+        with pytest.raises(TypeError, match=r"\['room'\]|\[\"room\"\]"):
+            await client.connect()
+
+
 async def test_a_validator_that_is_broken_is_no_fault_of_the_client(caplog: pytest.LogCaptureFixture) -> None:
     from pydantic import field_validator
 
@@ -429,8 +496,6 @@ async def test_what_the_path_has_captured_is_told_by_name() -> None:
     async def routed(scope: Any, receive: Any, send: Any) -> None:
         kwargs = {"room": "7"}
         await app({**scope, "path_params": {"tail": "x"}, "url_route": {"args": (), "kwargs": kwargs}}, receive, send)
-
-    from tests.compat.client import Client
 
     client = Client(routed, "/")
     await client.connect()
