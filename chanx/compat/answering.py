@@ -135,9 +135,8 @@ class Answering(AsyncJsonWebsocketConsumer):
         action = self._chanx_action(content)
         if action not in self.all_log_ignored_actions:
             about = handled.get()
-            number = "" if about is None else f" #{about[0]}"
-            name = type(self).__qualname__
-            logger.info("%s%s %s %s: %.*s", name, number, what, action, _LOGGED, str(content))
+            number = "" if about is None else f" (message {about[0]})"
+            logger.info("%s %s %s: %.*s%s", type(self).__qualname__, what, action, _LOGGED, str(content), number)
 
     def _chanx_action(self, content: Any) -> Any:
         return cast("dict[str, Any]", content).get(self.discriminator_field) if isinstance(content, dict) else None

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import inspect
+import logging
 from collections.abc import Collection
 from typing import Any, ClassVar, Generic
 
@@ -16,6 +17,8 @@ from chanx.compat.marks import check, entry, explicit, marks_of, merged, pass_th
 from chanx.compat.scope import url_params
 from chanx.compat.sending import event_payload, from_thread, names, needed, to_groups
 from chanx.compat.structured import StructuredConsumer
+
+logger = logging.getLogger("chanx")
 
 ReceiveEvent = TypeVar("ReceiveEvent", bound=BaseModel, default=BaseModel)
 
@@ -106,6 +109,12 @@ class ChanxWebsocketConsumerMixin(StructuredConsumer, Generic[ReceiveEvent]):
     def url_params(self) -> dict[str, Any]:
         """What the path of the connection has captured, by name; from Django's routes and from Starlette's."""
         return url_params(self.scope)
+
+    async def websocket_disconnect(self, message: Any) -> None:
+        """Leave the groups, and call `disconnect`."""
+        if self.log_websocket_message:
+            logger.info("%s disconnected with %s", type(self).__qualname__, message.get("code"))
+        await super().websocket_disconnect(message)
 
     # -- to groups, and to other consumers ----------------------------------------------------------
 

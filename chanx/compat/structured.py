@@ -163,8 +163,6 @@ class StructuredConsumer(Answering):
     async def websocket_disconnect(self, message: Any) -> None:
         """Leave the groups, and call `disconnect`."""
         self._chanx_quick = False
-        if self.log_websocket_message:
-            logger.info("%s disconnected with %s", type(self).__qualname__, message.get("code"))
         await super().websocket_disconnect(message)
 
     # -- what comes in, the short way ---------------------------------------------------------------
