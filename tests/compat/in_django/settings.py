@@ -10,7 +10,10 @@ _FOLDER = os.environ["CHANX_TEST_FOLDER"]
 SECRET_KEY = "for tests only"
 ALLOWED_HOSTS = ["testserver", "chat.example"]
 USE_TZ = True
-INSTALLED_APPS = ["django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"]
+INSTALLED_APPS = [
+    *("django.contrib.auth", "django.contrib.contenttypes", "django.contrib.sessions"),
+    *("channels", "chanx.channels"),
+]
 MIDDLEWARE = [
     "django.contrib.sessions.middleware.SessionMiddleware",
     "django.contrib.auth.middleware.AuthenticationMiddleware",

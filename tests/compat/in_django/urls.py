@@ -1,5 +1,7 @@
-"""No pages."""
+"""The AsyncAPI document of the project, and no other pages."""
 
 from typing import Any
 
-urlpatterns: list[Any] = []
+from django.urls import include, path
+
+urlpatterns: list[Any] = [path("asyncapi/", include("chanx.channels.urls"))]
