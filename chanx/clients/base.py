@@ -124,10 +124,10 @@ class Client(Generic[Incoming, Outgoing]):
                 return message
 
     async def __aiter__(self) -> AsyncIterator[Incoming]:
-        """The messages until the connection ends; what is none goes to `handle_invalid`."""
+        """The messages until the connection ends, or is closed here; what is none goes to `handle_invalid`."""
         closed = _websockets("exceptions").ConnectionClosed
-        socket = self._connected()  # `close` may take it away while messages are handled
-        while True:
+        socket = self._connected()
+        while self._socket is socket:  # `close` takes it away, also while a message is handled
             try:
                 text = await socket.recv()
             except closed:

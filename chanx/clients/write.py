@@ -27,7 +27,7 @@ def generate(document: Mapping[str, Any]) -> dict[str, str]:
     channels = reader.channels()
     server = server_of(document)
     title = str(document.get("info", {}).get("title", "the application"))
-    files = {f"{one.module}.py": _channel(one, server) for one in channels}
+    files = {f"{one.module}.py": _channel(one, server, reader.models.classes) for one in channels}
     exported = ", ".join(f'"{one.cls}"' for one in sorted(channels))
     lines = [MARK, _doc(f"Clients of {title}."), ""]
     lines += [f"from .{one.module} import {one.cls}" for one in sorted(channels)]
@@ -86,8 +86,8 @@ def _messages(classes: Iterable[Class], title: str) -> str:
     return _text(_used(lines, body) + body)
 
 
-def _channel(one: Channel, server: str | None) -> str:
-    classes = sorted({*(message.cls for message in one.incoming), *one.outgoing, *one.echoed})
+def _channel(one: Channel, server: str | None, models: Mapping[str, Class]) -> str:
+    classes = _needed([*(message.cls for message in one.incoming), *one.outgoing, *one.echoed], models)
     received = [*(message.cls for message in one.incoming), *one.echoed]
     incoming = " | ".join(message.cls for message in one.incoming) or "Never"
     outgoing = " | ".join(one.outgoing) or "Never"
@@ -153,6 +153,18 @@ def _channel(one: Channel, server: str | None) -> str:
             "",
         ]
     return _text([*_used(lines, body), "", *body])
+
+
+def _needed(classes: Iterable[str], models: Mapping[str, Class]) -> list[str]:
+    """Classes, and those that their fields are made of, by name."""
+    found: set[str] = set()
+    waiting = list(classes)
+    while waiting:
+        name = waiting.pop()
+        if name in models and name not in found:
+            found.add(name)
+            waiting += [word for field in models[name].fields for word in re.findall(r"\w+", field.annotation)]
+    return sorted(found)
 
 
 def _used(lines: list[str], body: list[str]) -> list[str]:

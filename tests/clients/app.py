@@ -14,6 +14,9 @@ from starlette.routing import WebSocketRoute
 
 from chanx import Channel, Context, Limits, Path
 from chanx.asyncapi import routes
+from chanx.core.decorators import channel, ws_handler
+from chanx.fast_channels.websocket import AsyncJsonWebsocketConsumer
+from chanx.messages.base import BaseMessage
 
 
 class Place(BaseModel):
@@ -98,5 +101,27 @@ async def note(message: Note) -> Note:
 
 rooms.include(notes, topic="notes:{pk}")
 
-app = Starlette(routes=[WebSocketRoute("/rooms/{room:int}", rooms)])
+
+class ChatPayload(BaseModel):
+    message: str
+
+
+class ChatMessage(BaseMessage):
+    action: Literal["chat"] = "chat"
+    payload: ChatPayload
+
+
+class ChatNotification(BaseMessage):
+    action: Literal["chat_notification"] = "chat_notification"
+    payload: ChatPayload
+
+
+@channel(name="chat")
+class ChatConsumer(AsyncJsonWebsocketConsumer):
+    @ws_handler
+    async def handle_chat(self, message: ChatMessage) -> ChatNotification:
+        return ChatNotification(payload=message.payload)
+
+
+app = Starlette(routes=[WebSocketRoute("/rooms/{room:int}", rooms), WebSocketRoute("/ws/chat", ChatConsumer.as_asgi())])
 app.router.routes[:0] = routes(app, title="Rooms", version="1")

@@ -8,6 +8,7 @@ import json
 import shutil
 import subprocess
 import sys
+import tomllib
 from collections.abc import Callable, Iterator
 from pathlib import Path
 from types import FunctionType, ModuleType
@@ -22,9 +23,10 @@ from chanx.cli import main
 from chanx.clients import SchemaError, generate, load, write
 from tests.asyncapi import corpus
 from tests.clients.app import rooms
-from tests.servers import ROOT, Server, serve
+from tests.servers import HOST, ROOT, Server, serve
 
 HERE = Path(__file__).parent
+FILES = ["rooms.py", "chat.py", "__init__.py", "messages.py", "py.typed"]
 
 
 @pytest.fixture(scope="module")
@@ -65,6 +67,23 @@ async def test_a_client_is_used_by_hand(use: ModuleType, server: Server) -> None
 @pytest.mark.anyio
 async def test_a_client_calls_its_methods(use: ModuleType, server: Server) -> None:
     assert await use.listen(server.ws()) == ["Bob hi first"]
+
+
+@pytest.mark.anyio
+async def test_a_client_of_a_consumer(use: ModuleType, server: Server) -> None:
+    said = await asyncio.wait_for(use.chat(f"{HOST}:{server.port}"), 20)
+    assert said == "Hello json_invalid"
+
+
+def test_the_command_is_installed(folder: Path, server: Server) -> None:
+    words = [sys.executable, "-m", "chanx.cli", "generate-client", "-s", server.http("/asyncapi.yaml"), "-o", "again"]
+    ran = subprocess.run(
+        words, cwd=folder, env={"PYTHONPATH": str(ROOT)}, capture_output=True, text=True, timeout=60, check=True
+    )
+    assert ran.stdout.splitlines() == [f"again/{name}" for name in FILES]
+    project = tomllib.loads((ROOT / "pyproject.toml").read_text())["project"]
+    module, _, name = project["scripts"]["chanx"].partition(":")
+    assert getattr(importlib.import_module(module), name) is main
 
 
 @pytest.mark.anyio
