@@ -25,6 +25,8 @@ from tests.asyncapi import corpus
 from tests.clients.app import rooms
 from tests.servers import HOST, ROOT, Server, serve
 
+pytestmark = pytest.mark.hosts
+
 HERE = Path(__file__).parent
 FILES = ["rooms.py", "chat.py", "__init__.py", "messages.py", "py.typed"]
 

@@ -15,7 +15,14 @@ import pytest
 from chanx.asyncapi import walk
 from chanx.testing import connect
 from docs.snippets.howto import asyncapi as snippet
-from docs.snippets.howto import asyncapi_by_address, asyncapi_django, asyncapi_fastapi, asyncapi_serve, asyncapi_walk
+from docs.snippets.howto import (
+    asyncapi_by_address,
+    asyncapi_django,
+    asyncapi_endpoints,
+    asyncapi_fastapi,
+    asyncapi_serve,
+    asyncapi_walk,
+)
 from docs.snippets.howto.asyncapi_serve import Ping, Pong
 
 pytestmark = pytest.mark.anyio
@@ -63,6 +70,13 @@ async def test_asyncapi_serve() -> None:
     assert [one["host"] for one in answer.json()["servers"].values()] == ["chat.example.com"]
     assert (await served(asyncapi_serve.app, "/asyncapi.yaml")).status_code == 200
     await pings(asyncapi_serve.app, "/rooms/7", "/one/chat")
+
+
+async def test_asyncapi_endpoints() -> None:
+    answer = await served(asyncapi_endpoints.app, "/asyncapi.json")
+    assert addresses(answer) == ["/ws/"]
+    assert answer.json()["info"] == {"title": "Shop", "version": "2.0.0"}
+    assert "handle_ping" in (await served(asyncapi_endpoints.app, "/asyncapi")).text
 
 
 async def test_asyncapi_fastapi() -> None:
