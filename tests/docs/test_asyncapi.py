@@ -20,6 +20,7 @@ from docs.snippets.howto import (
     asyncapi_django,
     asyncapi_endpoints,
     asyncapi_fastapi,
+    asyncapi_project,
     asyncapi_serve,
     asyncapi_walk,
 )
@@ -70,6 +71,12 @@ async def test_asyncapi_serve() -> None:
     assert [one["host"] for one in answer.json()["servers"].values()] == ["chat.example.com"]
     assert (await served(asyncapi_serve.app, "/asyncapi.yaml")).status_code == 200
     await pings(asyncapi_serve.app, "/rooms/7", "/one/chat")
+
+
+def test_asyncapi_project() -> None:
+    """`tests/compat/in_django/check_schema.py` asks a whole project for its pages."""
+    (included,) = asyncapi_project.urlpatterns
+    assert [str(one.pattern) for one in included.url_patterns] == ["", "docs/", "schema/"]
 
 
 async def test_asyncapi_endpoints() -> None:
