@@ -10,7 +10,7 @@ import pytest
 from chanx.core.decorators import event_handler, ws_handler
 from chanx.fast_channels.websocket import AsyncJsonWebsocketConsumer
 from chanx.messages.base import BaseMessage
-from tests.compat.client import opened
+from tests.compat.client import Client, opened
 from tests.compat.test_other_layers import LAYERS, layer, redis_url  # noqa: F401 - fixtures
 
 pytestmark = pytest.mark.anyio
@@ -33,8 +33,17 @@ class Consumer(AsyncJsonWebsocketConsumer[Note]):
         return Note(payload=event.payload.upper())
 
 
+async def entered() -> Client:
+    """A client whose consumer is in its groups, which it joins when it has accepted."""
+    client = await opened(Consumer)
+    await client.ask({"action": "note"})
+    return client
+
+
 async def test_groups_and_events(layer: Any) -> None:  # noqa: F811
-    one, other = await opened(Consumer), await opened(Consumer)
+    one = await entered()
+    other = await entered()
+    await one.got()
     note = {"action": "note", "payload": "x"}
     await one.tell(note)
     assert await one.got() == {**note, "is_current": True}
@@ -50,14 +59,14 @@ async def test_groups_and_events(layer: Any) -> None:  # noqa: F811
 
 @pytest.mark.parametrize("layer", [one for one in LAYERS if one.id != "channels-memory"], indirect=True)
 async def test_an_event_from_a_thread(layer: Any) -> None:  # noqa: F811
-    client = await opened(Consumer)
+    client = await entered()
     await asyncio.to_thread(Consumer.broadcast_event_sync, Note(payload="thread"))
     assert (await client.got())["payload"] == "THREAD"
     await client.disconnect()
 
 
 async def test_what_a_process_with_the_original_sends(layer: Any) -> None:  # noqa: F811
-    client = await opened(Consumer)
+    client = await entered()
     note = {"action": "note", "payload": "x"}
     original = {"type": "handle_group_message", "message": note, "exclude_current": True, "from_channel": "other"}
     await layer.group_send("room", original)

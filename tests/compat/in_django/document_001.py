@@ -90,6 +90,7 @@ class Blocks(TransactionTestCase):
             client = self.client_of(consumer)
             self.assertEqual(await client.connect(5), (True, None))
             self.assertEqual((await client.got())["payload"]["status_code"], 200)
+            self.assertEqual((await client.ask({}))["action"], "error")  # it has entered its groups before
             await self.tell_room()
             self.assertEqual(await client.got(), {"text": "hello", "is_current": False})
             await client.disconnect()
