@@ -3,15 +3,16 @@
 from __future__ import annotations
 
 import functools
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import anyio.to_thread
 from starlette.requests import Request
 from starlette.responses import HTMLResponse, JSONResponse, Response
 
-from chanx.asyncapi.page import PAGE_HEADERS, page
-from chanx.asyncapi.text import to_yaml
-from chanx.compat.schema import AsyncAPIConfig, described
+if TYPE_CHECKING:
+    from chanx.compat.schema import AsyncAPIConfig
+
+# What makes documents is loaded when one is asked for: consumers are imported from beside these endpoints.
 
 
 async def asyncapi_spec_json(
@@ -37,6 +38,8 @@ async def asyncapi_spec_yaml(
     request: Request | None = None, app: Any = None, config: AsyncAPIConfig | None = None
 ) -> Response:
     """The same as YAML, which needs PyYAML."""
+    from chanx.asyncapi.text import to_yaml
+
     return Response(to_yaml(await _document(request, app, config)), media_type="application/yaml")  # RFC 9512
 
 
@@ -44,10 +47,14 @@ async def asyncapi_docs(
     request: Request | None = None, app: Any = None, config: AsyncAPIConfig | None = None
 ) -> HTMLResponse:
     """The same as a page for people. It has no scripts, and nothing in it comes from elsewhere."""
+    from chanx.asyncapi.page import PAGE_HEADERS, page
+
     return HTMLResponse(page(await _document(request, app, config)), headers=PAGE_HEADERS)
 
 
 async def _document(request: Request | None, app: Any, config: AsyncAPIConfig | None) -> dict[str, Any]:
+    from chanx.compat.schema import described
+
     if app is None:
         if request is None:
             raise TypeError("give the application or the request: asyncapi_spec_json(request, app=app)")

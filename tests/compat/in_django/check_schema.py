@@ -78,6 +78,7 @@ class Pages(SimpleTestCase):
                 re.findall(r'(?:href|src)="([^#][^"]*)"', text), ["/asyncapi/schema/", "/asyncapi/schema/?format=yaml"]
             )
             self.assertIn("default-src 'none'", answer["content-security-policy"])
+        self.assertIn('href="/named/schema/"', get("/named/").content.decode())
         answer = AsyncAPIDocsView.as_view(schema_url="/x")(RequestFactory().get("/"))
         self.assertIn('<a href="/x">JSON</a>', answer.content.decode())
         self.assertEqual(reverse("asyncapi_docs"), "/asyncapi/")
