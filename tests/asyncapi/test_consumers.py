@@ -26,7 +26,8 @@ from chanx.channels.testing import WebsocketCommunicator
 from chanx.channels.websocket import AsyncJsonWebsocketConsumer
 from chanx.core.authenticator import BaseAuthenticator
 from chanx.core.decorators import channel, event_handler, ws_handler
-from chanx.messages.base import BaseMessage
+from chanx.generic.websocket import AsyncJsonWebsocketConsumer as OldConsumer
+from chanx.messages.base import BaseChannelEvent, BaseGroupMessage, BaseMessage
 from chanx.messages.incoming import PingMessage
 from chanx.messages.outgoing import PongMessage
 from chanx.routing import RouteDiscovery, RouteInfo, traverse_middleware_stack
@@ -445,3 +446,38 @@ def test_the_generator(valid: Valid) -> None:
         AsyncAPIGenerator([]).generate()
     with pytest.raises(ConfigurationError, match=r"'/p' leads to Plain .*, which is neither a channel nor a consumer"):
         AsyncAPIGenerator([RouteInfo("/p", None, "", Plain)]).generate()
+
+
+# -- chanx 0.12
+
+
+class RoomMessage(BaseGroupMessage):
+    action: Literal["room_message"] = "room_message"
+    payload: Payload
+
+
+class Hired(BaseChannelEvent):
+    handler: Literal["hired"] = "hired"
+    payload: str
+
+
+class OldConsumerOfRooms(OldConsumer[ChatMessage | PingMessage, Hired, RoomMessage]):
+    """Rooms."""
+
+    async def receive_message(self, message: ChatMessage | PingMessage, **kwargs: Any) -> None: ...
+    async def receive_event(self, event: Hired) -> None: ...
+
+
+def test_consumers_of_the_older_generation(valid: Valid) -> None:
+    made = document(URLRouter([path("old/<int:pk>/", OldConsumerOfRooms.as_asgi())]), title="Old", version="1")
+    ((key, one),) = made["channels"].items()
+    assert (key, one["address"], one["description"]) == ("OldConsumerOfRooms", "/old/{pk}/", "Rooms.")
+    found = operations(made)
+    assert {(way, *names) for way, names, _ in found.values()} == {
+        ("receive", "chat"),
+        ("receive", "ping"),
+        ("send", "room_message"),
+    }
+    assert {"receive_chat_message", "receive_ping_message"} <= found.keys()
+    assert "Hired" not in made["components"]["schemas"]  # it comes from inside
+    assert valid(made) == []
