@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import ast
+import asyncio
 import importlib
+import json
 import re
 from pathlib import Path
 from typing import Any
@@ -11,9 +13,11 @@ from typing import Any
 import pytest
 
 import tests.django_project  # noqa: F401 - Django REST Framework wants its settings when it is imported
+from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.compat.layers import channel_layers
 from chanx.testing import connect
-from docs.snippets.howto import authenticators
+from docs.snippets.howto import authenticators, migrate_2x
+from tests.compat.client import PONG, Client, opened
 
 ROOT = Path(__file__).parents[2]
 PAGE = (ROOT / "docs" / "how-to" / "migrate.md").read_text("utf-8")
@@ -166,3 +170,61 @@ async def test_authenticators(query: str, user: str | None) -> None:
     authenticator.scope = {"type": "websocket", "query_string": query.encode()}
     assert await authenticator.authenticate() is (user is not None)
     assert authenticator.user == user
+
+
+@pytest.fixture
+def layer() -> InMemoryChannelLayer:
+    """The snippet registers one like it, for a process of its own."""
+    layer = InMemoryChannelLayer()
+    register_channel_layer("default", layer)
+    return layer
+
+
+@pytest.mark.usefixtures("layer")
+async def test_the_snippet_of_2x() -> None:
+    client = Client(migrate_2x.app, "/office")
+    await client.connect()
+    assert await client.ask({"action": "ping"}) == PONG
+    said = {"action": "said", "payload": "hello"}
+    assert await client.ask({"action": "say", "payload": "hello"}) == {**said, "is_current": True}
+    await asyncio.to_thread(migrate_2x.hire, "Ada")
+    assert await client.got() == {"action": "said", "payload": "welcome Ada"}
+    await client.disconnect()
+
+
+#: What the page about consumers of chanx 2.x says that a client gets, and the frame that it has sent for that.
+PAGE_2X = (ROOT / "docs" / "reference" / "compat-2x.md").read_text("utf-8")
+
+
+@pytest.mark.usefixtures("layer")
+async def test_the_frames_of_the_reference() -> None:
+    frames = re.search(r"```json\n(.*?)```", PAGE_2X, re.DOTALL)
+    assert frames is not None
+    ping, pong, ping_ref, pong_ref, said, failed, missing, complete = map(json.loads, frames[1].splitlines())
+
+    class Consumer(migrate_2x.OfficeConsumer):
+        async def handle_say(self, message: migrate_2x.Say) -> None:
+            if message.payload == "fail":
+                raise LookupError
+            await super().handle_say(message)
+
+    client = await opened(Consumer)
+    assert await client.ask(ping) == pong
+    assert await client.ask(ping_ref) == pong_ref
+    assert await client.ask({"action": "say", "payload": "hello"}) == said
+    assert await client.ask({"action": "say", "payload": "fail"}) == failed
+    assert await client.ask({"action": "say"}) == missing
+    await client.disconnect()
+    Consumer.send_completion = True
+    client = await opened(Consumer)
+    await client.ask(ping)
+    assert await client.got() == complete
+    await client.disconnect()
+
+
+def test_the_reference_of_2x_lists_what_can_be_imported() -> None:
+    rows = re.findall(r"^\| (`chanx\..*?`) \| (.*) \|$", PAGE_2X, re.MULTILINE)
+    assert rows
+    for modules, names in rows:
+        for module in re.findall(r"`(chanx\.[\w.]+)`", modules):
+            assert all(hasattr(importlib.import_module(module), name) for name in re.findall(r"`(\w+)`", names))
