@@ -181,7 +181,7 @@ def layer() -> InMemoryChannelLayer:
 
 
 @pytest.mark.usefixtures("layer")
-async def test_the_snippet_of_2x() -> None:
+async def test_migrate_2x() -> None:
     client = Client(migrate_2x.app, "/office")
     await client.connect()
     assert await client.ask({"action": "ping"}) == PONG
