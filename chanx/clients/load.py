@@ -9,13 +9,15 @@ import urllib.request
 from pathlib import Path
 from typing import Any
 
+from chanx.exceptions import ChanxError
+
 #: Seconds for an answer of a server.
 PATIENCE = 30.0
 #: Bytes of a document.
 LARGEST = 64 * 1024 * 1024
 
 
-class SchemaError(ValueError):
+class SchemaError(ChanxError, ValueError):
     """A document cannot be read, or is none that clients can be generated from."""
 
 
