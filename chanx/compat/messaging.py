@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import asyncio
+import json
 import time
 from typing import Any, cast
 
@@ -115,8 +116,10 @@ class MessagingCommunicator(_Communicator):
         if event["type"] == "websocket.close":
             self._close = event
             return None
-        self.output_queue.put_nowait(event)
-        return await self.receive_json_from()
+        assert event["type"] == "websocket.send", event
+        text = event.get("text")
+        assert text is not None, "JSON came in a binary frame"
+        return json.loads(text)
 
 
 def _action(content: Any, key: str) -> Any:

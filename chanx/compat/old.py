@@ -166,7 +166,7 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
                 name=f"receive_{snake_case(one.__name__)}",
                 inputs=(one,),
                 silent=True,
-                description=inspect.getdoc(one),
+                description=one.__dict__.get("__doc__"),
                 function=cls.receive_message,
             )
             for one in incoming
@@ -178,7 +178,7 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
                 name=f"receive_{snake_case(one.__name__)}",
                 inputs=(one,),
                 silent=True,
-                description=inspect.getdoc(one),
+                description=one.__dict__.get("__doc__"),
                 function=cls.receive_event,
             )
             for one in events

@@ -50,7 +50,7 @@ def parameter_classes(cls: type[Any], given: Any) -> tuple[Any, ...]:
         ConfigurationError: a name in quotes cannot be resolved.
     """
     if isinstance(given, str | ForwardRef):
-        names = vars(sys.modules[cls.__module__])
+        names = getattr(sys.modules.get(cls.__module__), "__dict__", {})
         bare: Callable[..., Any] | Any = types.SimpleNamespace(__annotations__={"given": given}, __globals__=names)
         try:
             given = get_type_hints(bare, include_extras=True)["given"]

@@ -1,0 +1,5 @@
+"""The views of the playground."""
+
+from chanx.compat.playground import WebSocketInfoView
+
+__all__ = ["WebSocketInfoView"]

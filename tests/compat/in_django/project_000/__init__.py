@@ -1,0 +1,1 @@
+"""A project whose consumers are those that document 000 prints."""
