@@ -98,7 +98,7 @@ class Answering(AsyncJsonWebsocketConsumer):
         for one in cast("list[Any]", result) if isinstance(result, list | tuple) else (result,):
             await self.send_message(one)
 
-    async def send_message(self, message: Any, *, validate: bool = False) -> None:
+    async def send_message(self, message: BaseModel, *, validate: bool = False) -> None:
         """Send a message to the client.
 
         Args:
@@ -111,7 +111,7 @@ class Answering(AsyncJsonWebsocketConsumer):
         """
         if validate:
             self._chanx_compiled.outgoing_message_adapter.validate_python(message)
-        if not isinstance(message, BaseModel):
+        if not isinstance(message, BaseModel):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"{type(message).__qualname__} is no message; send a pydantic model, or use send_json")
         beside = envelope.get()
         if self._chanx_plain and beside is None and not (self.camelize or self._chanx_logs_sent):

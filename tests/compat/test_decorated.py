@@ -145,6 +145,39 @@ async def test_a_frame_that_is_no_object_is_answered(frame: str) -> None:
     await client.disconnect()
 
 
+NASTY = [
+    "",
+    " ",
+    "\ufeff{}",
+    "[" * 100_000,
+    '{"a":' * 100_000,
+    '{"ref":' * 100_000,
+    '{"action":"ping","ref":' + "[" * 100_000 + "]" * 100_000 + "}",
+    '{"action":"chat","payload":NaN}',
+    '{"action":"chat","payload":1e999}',
+    '{"action":' + "9" * 5000 + "}",
+    '{"action":"chat","payload":{"some_text":' + "9" * 5000 + "}}",
+    '{"action":["ping"],"ref":1}',
+    '{"action":null}',
+    '{"action":"\\ud800"}',
+    '{"action":"\ud800"}',
+    '{"action":"ping\x00"}',
+    '{"ref":"\ud800"}',
+    '["ref"]',
+    '"topic"',
+    '{"action":"nope","ref":{"a":1}}',
+]
+
+
+@pytest.mark.parametrize("camelize", [False, True], ids=["short way", "long way"])
+async def test_no_frame_ends_a_consumer(camelize: bool) -> None:
+    client = await opened(type("Consumer", (Consumer,), {"camelize": camelize}))
+    for frame in NASTY:
+        assert (await client.ask(frame))["action"] == "error", frame[:50]
+    assert await client.ask({"action": "ping"}) == PONG
+    await client.disconnect()
+
+
 async def test_an_answer_carries_the_ref_of_its_message() -> None:
     client = await opened(Consumer)
     expected = {"action": "pong", "payload": None, "version": 1, "ref": "a1"}

@@ -410,7 +410,7 @@ async def test_a_message_may_be_checked_before_it_is_sent() -> None:
             with pytest.raises(ValidationError):
                 await self.send_message(Other(), validate=True)
             with pytest.raises(TypeError, match="dict is no message"):
-                await self.send_message({"action": "pong"})
+                await self.send_message({"action": "pong"})  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
             await self.send_message(Other())
             return PongMessage()
 

@@ -118,6 +118,7 @@ async def send() -> None:
 
 
 async def call(consumer: ChatConsumer) -> None:
+    await consumer.send_message({"action": "pong"})  # error
     assert_type(await consumer.handle_ping(PingMessage()), PongMessage)
     assert_type(await consumer.hired(Hired(payload="x")), UserJoined)
     await consumer.handle_ping(UserJoined(payload="x"))  # error
