@@ -7,7 +7,7 @@ from typing import Any, Literal
 
 from django.contrib.auth import get_user_model
 from django.test import Client as Browser
-from django.test import TransactionTestCase
+from django.test import TransactionTestCase, override_settings
 from django.urls import path
 from pydantic import BaseModel
 
@@ -15,8 +15,12 @@ from chanx.channels.auth import AuthMiddlewareStack
 from chanx.channels.layers import get_channel_layer
 from chanx.channels.routing import URLRouter
 from chanx.channels.websocket import AsyncJsonWebsocketConsumer
-from chanx.core.decorators import channel
+from chanx.core.config import config
+from chanx.core.decorators import channel, ws_handler
 from chanx.messages.base import BaseChannelEvent, BaseMessage
+from chanx.messages.incoming import PingMessage
+from chanx.messages.outgoing import PongMessage
+from chanx.settings import chanx_settings
 from tests.compat import document_001 as document
 from tests.compat.client import Client
 from tests.compat.documents import printed
@@ -117,6 +121,29 @@ class Blocks(TransactionTestCase):
             await self.refused(consumer)
 
         asyncio.run(run())
+
+    def test_the_settings_count_when_a_client_connects(self) -> None:
+        class Echo(AsyncJsonWebsocketConsumer):
+            @ws_handler
+            async def handle_ping(self, message: PingMessage) -> PongMessage:
+                return PongMessage()
+
+        async def answers() -> list[str]:
+            client = Client(Echo.as_asgi(), "/")
+            await client.connect()
+            got = [(await client.ask({"action": "ping"}))["action"]]
+            while not await client.receive_nothing():
+                got.append((await client.got())["action"])
+            await client.disconnect()
+            return got
+
+        self.assertEqual(asyncio.run(answers()), ["pong"])
+        with override_settings(CHANX={"SEND_COMPLETION": True}):
+            self.assertEqual(asyncio.run(answers()), ["pong", "complete"])
+            self.assertIs(config.send_completion, True)
+            self.assertIs(chanx_settings.SEND_COMPLETION, True)
+        self.assertEqual(asyncio.run(answers()), ["pong"])
+        self.assertIs(config.send_completion, False)
 
     async def tell_room(self) -> None:
         message = {
