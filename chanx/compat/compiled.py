@@ -17,6 +17,7 @@ import msgspec
 from pydantic import BaseModel, Field, TypeAdapter, create_model
 
 from chanx._plan import Plan
+from chanx._topics.pattern import Pattern
 from chanx.codecs.pydantic import PydanticCodec
 from chanx.compat.casing import snake_case
 from chanx.exceptions import ConfigurationError
@@ -27,6 +28,7 @@ from chanx.messages.outgoing import (
     EventCompleteMessage,
     GroupCompleteMessage,
 )
+from chanx.messages.topic import SubscribedMessage, UnsubscribedMessage
 from chanx.router import Channel
 
 #: The tag field of `BaseChannelEvent`.
@@ -35,6 +37,7 @@ HANDLER_FIELD = "handler"
 RESERVED = ("version", "topic", "seq", "ref")
 #: What a consumer sends by itself.
 _FRAMEWORK = (ErrorMessage, CompleteMessage, GroupCompleteMessage, EventCompleteMessage, AuthenticationMessage)
+_TOPICS = (SubscribedMessage, UnsubscribedMessage)
 #: The tag of a class that nobody sends.
 NOBODY = "\1"
 
@@ -67,11 +70,19 @@ class Entry(msgspec.Struct, frozen=True, eq=False):
     function: Any = None
 
 
+class Route(msgspec.Struct, frozen=True, eq=False):
+    """A class of topics, and the names that it is for."""
+
+    pattern: Pattern
+    topic: Any
+
+
 class Described(msgspec.Struct, frozen=True, eq=False):
     """All that a consumer class says, in either generation.
 
     Attributes:
         emits: what it sends beside what its entries say.
+        routes: the topics of its connections, in the order in which they are tried.
         reserved: keys that may stand beside a message's own in a frame.
     """
 
@@ -83,6 +94,7 @@ class Described(msgspec.Struct, frozen=True, eq=False):
     entries: tuple[Entry, ...]
     emits: tuple[Any, ...] = ()
     reserved: tuple[str, ...] = RESERVED
+    routes: tuple[Route, ...] = ()
 
 
 class Compiled:
@@ -101,6 +113,7 @@ class Compiled:
         events: what validates an event, by the field that its tag stands in, and by tag.
         encoders: from a message to JSON, by class.
         incoming: classes of messages; `incoming_events` of events, `outgoing` of all that is sent.
+        topics: what the classes of topics were compiled into, with their patterns.
     """
 
     def __init__(self, consumer: type[Any], described: Described) -> None:
@@ -115,7 +128,11 @@ class Compiled:
         self.incoming = _flat(one.inputs for one in messages)
         self.incoming_events = _flat(one.inputs for one in events)
         sends = _flat((*one.returns, *one.outputs) for one in entries)
-        self.outgoing = _flat([sends, described.emits, _FRAMEWORK])
+        self.topics: tuple[tuple[Route, Compiled], ...] = tuple(
+            (route, compiled(route.topic)) for route in described.routes
+        )
+        of_topics = (*_TOPICS, *_flat(made.outgoing for _, made in self.topics)) if self.topics else ()
+        self.outgoing: tuple[Any, ...] = _flat([sends, described.emits, _FRAMEWORK, of_topics])
         name = consumer.__qualname__
         self.channel = Channel(
             described.name,

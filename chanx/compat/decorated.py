@@ -2,94 +2,59 @@
 
 from __future__ import annotations
 
-import inspect
 import logging
-from collections.abc import Collection
+from collections.abc import Collection, Mapping
 from typing import Any, ClassVar, Generic
 
-from pydantic import BaseModel, TypeAdapter
+import msgspec
+from pydantic import BaseModel
 from typing_extensions import TypeVar
 
-from chanx.compat.casing import snake_case
+from chanx.compat import captured
 from chanx.compat.compiled import Described, compiled
-from chanx.compat.decorators import described
-from chanx.compat.marks import check, entry, explicit, marks_of, merged, pass_through
+from chanx.compat.handlers import Handlers
 from chanx.compat.scope import url_params
 from chanx.compat.sending import event_payload, from_thread, names, needed, to_groups
 from chanx.compat.structured import StructuredConsumer
+from chanx.compat.subscriptions import Subscriptions
+from chanx.compat.topic_routes import routes_of
 
 logger = logging.getLogger("chanx")
 
 ReceiveEvent = TypeVar("ReceiveEvent", bound=BaseModel, default=BaseModel)
 
 
-class _Adapter:
-    """An adapter of a consumer class, made when somebody asks for it."""
-
-    def __set_name__(self, owner: type[Any], name: str) -> None:
-        self._name = name
-
-    def __get__(self, instance: Any, owner: type[Any]) -> TypeAdapter[Any] | None:
-        found: TypeAdapter[Any] | None = getattr(compiled(owner), self._name)
-        return found
-
-
-class ChanxWebsocketConsumerMixin(StructuredConsumer, Generic[ReceiveEvent]):
+class ChanxWebsocketConsumerMixin(Handlers, StructuredConsumer, Generic[ReceiveEvent]):
     """One WebSocket whose messages and events are handled by the methods that decorators mark.
 
     The parameter says for type checkers what `send_event` and `broadcast_event` take; it means nothing at run time.
 
     Attributes:
-        passthrough_events: events that are sent to the client as they are; for each there is a method.
-        passthrough_method_prefix: of the names of these methods; the class's name in snake case follows.
-        emits: what else the consumer sends, for documents.
-        topics: what clients may subscribe to.
-        default_topic: the topic of frames that name none.
-        name: of the class; `snake_name` in snake case.
-        incoming_message_adapter: takes what clients may send; None where nothing.
-        incoming_event_adapter: takes its events; None where there are none.
-        outgoing_message_adapter: takes what it sends.
+        topics: classes of topics that clients may subscribe to.
+        default_topic: the topic of frames that name none, and that the consumer has no handler for: a name, such as
+            "lobby" or "run:{id}", or a class of `topics`; parameters come from the URL. Clients are subscribed to it
+            when they connect.
+        max_topics: how many subscriptions a connection may have.
     """
 
-    # Lists of classes: a mixin that is no consumer has them too, of another type to checkers.
-    passthrough_events: Any = ()
-    passthrough_method_prefix: str = "handle_passthrough_"
-    emits: Any = ()
     topics: Any = ()
     default_topic: Any = None
+    max_topics: int = 100
     name: ClassVar[str] = "ChanxWebsocketConsumerMixin"
     snake_name: ClassVar[str] = "chanx_websocket_consumer_mixin"
 
-    incoming_message_adapter = _Adapter()
-    incoming_event_adapter = _Adapter()
-    outgoing_message_adapter = _Adapter()
-
-    def __init_subclass__(cls, **kwargs: Any) -> None:
-        super().__init_subclass__(**kwargs)
-        if "name" not in cls.__dict__:
-            cls.name = cls.__name__
-        if "snake_name" not in cls.__dict__:
-            cls.snake_name = snake_case(cls.name)
-        marks = explicit(cls)
-        check(cls, marks)
-        pass_through(cls, marks)
+    _chanx_topics: Subscriptions | None = None
 
     @classmethod
     def _chanx_describe(cls) -> Described:
-        """What the class is compiled from."""
-        check(cls, explicit(cls), late=True)
-        marks = marks_of(cls)
-        said = described(cls)
-        doc = inspect.getdoc(cls) if cls.__doc__ else None
-        return Described(
-            name=said.name or cls.name,
-            title=None,
-            description=said.description or doc,
-            tags=said.tags,
-            discriminator=cls.discriminator_field,
-            entries=tuple(entry(name, mark) for name, mark in marks.items()),
-            emits=merged(cls, "emits"),
-        )
+        return msgspec.structs.replace(super()._chanx_describe(), routes=routes_of(cls))
+
+    async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
+        """Serve one connection."""
+        made = compiled(type(self))
+        if made.topics:
+            self._chanx_topics = Subscriptions(self, made)
+        await super().__call__(scope, receive, send)
 
     # -- the connection -----------------------------------------------------------------------------
 
@@ -110,11 +75,34 @@ class ChanxWebsocketConsumerMixin(StructuredConsumer, Generic[ReceiveEvent]):
         """What the path of the connection has captured, by name; from Django's routes and from Starlette's."""
         return url_params(self.scope)
 
+    async def websocket_connect(self, message: Any) -> None:
+        """Accept a client, ask the authenticator, join the groups, and subscribe to the default topic."""
+        await super().websocket_connect(message)
+        if self.default_topic is not None and self._chanx_topics is not None and not self._chanx_closed:
+            self._chanx_quick = False  # any frame may be for the topic
+            await self._chanx_topics.begin(self.default_topic)
+
     async def websocket_disconnect(self, message: Any) -> None:
-        """Leave the groups, and call `disconnect`."""
+        """End the subscriptions, leave the groups, and call `disconnect`."""
         if self.log_websocket_message:
             logger.info("%s disconnected with %s", type(self).__qualname__, message.get("code"))
-        await super().websocket_disconnect(message)
+        try:
+            if self._chanx_topics is not None:
+                await self._chanx_topics.end_all()
+        finally:
+            await super().websocket_disconnect(message)
+
+    async def _chanx_addressed(self, seen: Mapping[str, Any], handle: Any, frame: Any) -> None:
+        topics = self._chanx_topics
+        if topics is None or (topic := topics.target(seen, frame)) is None:
+            await super()._chanx_addressed(seen, handle, frame)
+        else:
+            await topics.frame(topic, seen, frame)
+
+    async def handle_topic_event(self, event: Mapping[str, Any]) -> None:
+        """Handle an event that was broadcast to a topic, if the client is subscribed to it."""
+        if self._chanx_topics is not None:
+            await self._chanx_topics.event(event)
 
     # -- to groups, and to other consumers ----------------------------------------------------------
 
@@ -169,7 +157,9 @@ class ChanxWebsocketConsumerMixin(StructuredConsumer, Generic[ReceiveEvent]):
             InvalidChannelLayerError: there is no channel layer.
         """
         layer = needed(cls.get_channel_layer(), cls)
-        await to_groups(layer, names(groups, cls._chanx_all_groups()), event_payload(event))
+        meant = names(groups, cls._chanx_all_groups())
+        captured.events.tell(cls, event, meant)
+        await to_groups(layer, meant, event_payload(event))
 
     @classmethod
     def send_event_sync(cls, event: ReceiveEvent, channel_name: str) -> None:

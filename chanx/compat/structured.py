@@ -23,7 +23,7 @@ from pydantic import BaseModel, ValidationError
 from chanx.compat.answering import Answering, envelope, handled
 from chanx.compat.authenticators import authenticated
 from chanx.compat.casing import camelized, snaked
-from chanx.compat.compiled import Described, compiled
+from chanx.compat.compiled import Compiled, Described, compiled
 from chanx.compat.exceptions import AcceptConnection, DenyConnection
 from chanx.compat.layers import get_channel_layer
 from chanx.compat.refused import no_json
@@ -307,8 +307,11 @@ class StructuredConsumer(Answering):
 
     async def handle_channel_event(self, event_payload: Mapping[str, Any]) -> None:
         """Make an event of what has come through the channel layer, and give it to `receive_event`."""
+        await self._chanx_event(self._chanx_compiled, event_payload.get("event_data"), self.receive_event)
+
+    async def _chanx_event(self, made: Compiled, data: Any, receive: Callable[[Any], Awaitable[None]]) -> None:
         try:
-            event = self._chanx_compiled.event(event_payload["event_data"])
+            event = made.event(data)
         except (ValidationError, LookupError, AttributeError, TypeError):
             logger.exception("an event came to %s that is none", type(self).__qualname__)
             return
@@ -316,10 +319,10 @@ class StructuredConsumer(Answering):
             logger.debug("an event came to %s that no method is for", type(self).__qualname__)
             return
         try:
-            await self.receive_event(event)
+            await receive(event)
         except BaseException as error:  # noqa: BLE001 - of the application
             failure = self._chanx_ordinary(error)
-            await self.handle_event_handler_error(failure, self._chanx_compiled.tag(event), event)
+            await self.handle_event_handler_error(failure, made.tag(event), event)
         if self.send_completion:
             await self.send_message(self._chanx_event_complete())
 
