@@ -7,6 +7,7 @@ from typing import Any
 
 import msgspec
 
+from chanx._plan import Plan
 from chanx.asyncapi.served import Served
 from chanx.exceptions import ConfigurationError
 from chanx.router import Channel
@@ -20,20 +21,33 @@ _CLOSE = {
 }
 
 
+class ToldTopic(msgspec.Struct, frozen=True, eq=False):
+    """What a document tells of a class of topics: its names, and what it is compiled into."""
+
+    pattern: str
+    plan: Plan
+    title: str | None
+    description: str | None
+
+
 class Told(msgspec.Struct, frozen=True, eq=False):
     """What a document tells of a consumer.
 
     Attributes:
         tags: of its channel.
+        error: the class of its errors.
         frames: classes of what it sends by itself: errors, and what the settings ask for.
         camelized: names are in camel case on the wire.
         close_codes: those of its authenticator.
+        topics: what clients may subscribe to.
     """
 
     tags: tuple[str, ...]
+    error: Any
     frames: tuple[Any, ...]
     camelized: bool
     close_codes: Mapping[str, str]
+    topics: tuple[ToldTopic, ...]
 
 
 def consumer_of(app: Any) -> Any:
@@ -105,9 +119,15 @@ def told_of(consumer: Any) -> Told | None:
     if chosen("send_completion"):
         frames += [outgoing.CompleteMessage, outgoing.GroupCompleteMessage]
         frames += [outgoing.EventCompleteMessage] if compiled(consumer).incoming_events else []
+    topics: Any = getattr(compiled(consumer), "topics", ())
     return Told(
         tags=tuple(compiled(consumer).tags),
+        error=outgoing.ErrorMessage,
         frames=tuple(frames),
         camelized=chosen("camelize"),
         close_codes=_CLOSE if authenticator is not None else {},
+        topics=tuple(
+            ToldTopic(route.pattern.text, made.plan, made.described.title, made.described.description)
+            for route, made in topics
+        ),
     )

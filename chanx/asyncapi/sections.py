@@ -91,6 +91,11 @@ def sections(served: Sequence[Served]) -> dict[str, Section]:
             reader = _Reader(topic.plan, answered, pattern, service.plan, consumer)
             keys = [f"{key}.{pattern.slug}" for key in own]
             found.append((keys, reader.section(one, service, topic.title, topic.description)))
+        for told in () if consumer is None else consumer.topics:
+            pattern = Topic(told.pattern)
+            reader = _Reader(told.plan, answered, pattern, service.plan, consumer)
+            keys = [f"{key}.{pattern.slug}" for key in own]
+            found.append((keys, reader.section(one, service, told.title, told.description)))
     chosen = choose({index: ladder for index, (ladder, _) in enumerate(found)}, set())
     return {chosen[index]: section for index, (_, section) in enumerate(found)}
 
@@ -120,7 +125,7 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
         told_last = sorted(self.plan.operations, key=lambda told: told.kind == "on_error")
         actions = [one for told in told_last if (one := self.action(told)) is not None]
         if self.topic is not None:
-            error = self.control("error")
+            error = self.error()
             for name, done in (("subscribe", "subscribed"), ("unsubscribe", "unsubscribed")):
                 asks, reply = self.control(name, "validation"), (self.control(done), error)
                 actions.append(Action(name, "receive", (asks,), reply, final=(done, "error")))
@@ -166,7 +171,7 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
     def extra(self, service: Service) -> Iterable[Frame]:
         """The frames of the envelope that may come."""
         if self.consumer is not None:
-            yield from (self.frame(cls, "serialization", "never") for cls in self.consumer.frames)
+            yield from (self.frame(cls, "serialization", "may") for cls in self.consumer.frames)
             return
         handlers = [one for one in self.plan.operations if one.kind == "on"]
         yield self.control("error")
@@ -185,6 +190,7 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
 
     def frame(self, cls: Any, mode: Mode, ref: Ref, prefix: str = "") -> Frame:
         carries = self.plan.envelope and (mode == "validation" or cls in self.answered)
+        carries = carries or (self.consumer is not None and self.topic is not None)
         return Frame(
             cls=cls,
             mode=mode,
@@ -196,9 +202,15 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
             camelized=self.consumer is not None and self.consumer.camelized,
         )
 
+    def error(self) -> Frame:
+        """What tells that a subscription failed."""
+        return (
+            self.control("error") if self.consumer is None else self.frame(self.consumer.error, "serialization", "may")
+        )
+
     def control(self, action: str, mode: Mode = "serialization") -> Frame:
         ref: Ref = "must" if action in ("ack", "complete", "cancel") else "may"
-        if action == "heartbeat" or not self.plan.envelope:
+        if action == "heartbeat" or not (self.plan.envelope or self.consumer is not None):
             ref = "never"
         return Frame(action, mode, self.plan.discriminator, (action,), ref, topic=self.topic)
 

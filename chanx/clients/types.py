@@ -88,7 +88,7 @@ class Models:
             return _FORMATS.get(one.get("format", ""), "str")
         if kind == "array":
             return self._array(one, hint)
-        if kind == "object" or "properties" in one:
+        if kind == "object" or (kind is None and "properties" in one):
             return self._object(one, hint)
         return _SIMPLE.get(str(kind), "Any")
 

@@ -152,7 +152,7 @@ class Compiled:
             told = own or [self._silent_event()]
             self.channel.event(*told, **self._options(one))(self._stub(name, one))
         for cls in described.emits:
-            entry = Entry("event", "", snake_case(cls.__name__), (), outputs=(cls,), description=_own_doc(cls))
+            entry = Entry("event", "", snake_case(cls.__name__), (), outputs=(cls,), description=own_doc(cls))
             self.channel.event(self._silent_event(), **self._options(entry))(self._stub(name, entry))
         self.plan: Plan = self.channel._compiled(f"the first use of {name}").plan  # pyright: ignore[reportPrivateUsage]
         plans = {self.discriminator: self.plan}
@@ -302,7 +302,7 @@ def tags_of(cls: Any, discriminator: str) -> tuple[str, ...]:
     return _codec.tags(cls, field)
 
 
-def _own_doc(cls: Any) -> str | None:
+def own_doc(cls: Any) -> str | None:
     """The docstring of a class, and not of one that it extends."""
     return inspect.getdoc(cls) if cls.__dict__.get("__doc__") else ""
 

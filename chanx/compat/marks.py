@@ -2,14 +2,13 @@
 
 from __future__ import annotations
 
-import inspect
 from collections.abc import Callable, Iterator
 from typing import Any
 
 from pydantic import BaseModel
 
 from chanx.compat.casing import snake_case
-from chanx.compat.compiled import Entry, tags_of
+from chanx.compat.compiled import Entry, own_doc, tags_of
 from chanx.compat.decorators import HANDLER, Mark, classes
 from chanx.exceptions import ConfigurationError
 from chanx.messages.base import BaseMessage
@@ -60,7 +59,7 @@ def _passing(name: str, event: Any) -> Mark:
     handler.__name__ = name
     handler.__qualname__ = name
     handler.__module__ = event.__module__
-    handler.__doc__ = inspect.getdoc(event)
+    handler.__doc__ = own_doc(event)
     mark = Mark("event", handler, input_type=event, output_type=event, generated=True)
     setattr(handler, HANDLER, mark)
     return mark

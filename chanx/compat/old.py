@@ -12,7 +12,7 @@ from typing_extensions import TypeVar
 
 from chanx.compat.authenticators import AuthenticationResult, authenticated_by_result
 from chanx.compat.casing import snake_case
-from chanx.compat.compiled import Compiled, Described, Entry
+from chanx.compat.compiled import Compiled, Described, Entry, own_doc
 from chanx.compat.consumer import Application
 from chanx.compat.parameters import arguments, is_open, parameter_classes
 from chanx.compat.sending import event_payload, from_thread, names, needed, to_groups
@@ -166,7 +166,7 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
                 name=f"receive_{snake_case(one.__name__)}",
                 inputs=(one,),
                 silent=True,
-                description=one.__dict__.get("__doc__"),
+                description=own_doc(one),
                 function=cls.receive_message,
             )
             for one in incoming
@@ -178,7 +178,7 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
                 name=f"receive_{snake_case(one.__name__)}",
                 inputs=(one,),
                 silent=True,
-                description=one.__dict__.get("__doc__"),
+                description=own_doc(one),
                 function=cls.receive_event,
             )
             for one in events
