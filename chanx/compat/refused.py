@@ -15,6 +15,10 @@ _NO_MESSAGE = frozenset(("json_invalid", "string_unicode", "dict_type", "model_a
 _NOBODIES = tuple(f"{before}{tag!r}" for tag in ("\0", NOBODY) for before in (", ", ""))
 
 
+#: More findings than this in one frame are counted, and not listed: an answer must not outgrow its question.
+MOST = 100
+
+
 def no_json(detail: str) -> ValidationError:
     """The error of a frame that is no JSON."""
     return ValidationError.from_exception_data(
@@ -24,12 +28,17 @@ def no_json(detail: str) -> ValidationError:
 
 def is_message(error: ValidationError) -> bool:
     """Was the frame a JSON object, which only was no right one?"""
+    if error.error_count() > 1:
+        return True
     first = error.errors(include_url=False, include_context=False, include_input=False)[0]
     return bool(first["loc"]) or first["type"] not in _NO_MESSAGE
 
 
 def findings(error: ValidationError) -> list[Mapping[str, Any]]:
     """What pydantic found, for the client: its own values are not repeated to it."""
+    count = error.error_count()
+    if count > MOST:
+        return [{"type": "too_many", "loc": [], "msg": f"{count} values of the message are invalid"}]
     found: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
     for one in found:
         if one["type"] == "union_tag_invalid":

@@ -421,6 +421,26 @@ async def test_a_message_may_be_checked_before_it_is_sent() -> None:
     await client.disconnect()
 
 
+async def test_findings_are_told_up_to_a_hundred() -> None:
+    class Many(BaseMessage):
+        action: Literal["many"] = "many"
+        payload: list[int]
+
+    class Consumer(Base):
+        send_completion = True
+
+        @ws_handler
+        async def handle_many(self, message: Many) -> None: ...
+
+    client = await opened(Consumer)
+    assert len((await client.ask({"action": "many", "payload": [""] * 100}))["payload"]) == 100
+    assert await client.got() == COMPLETE
+    finding = {"type": "too_many", "loc": [], "msg": "101 values of the message are invalid"}
+    assert await client.ask({"action": "many", "payload": [""] * 101}) == error([finding])
+    assert await client.got() == COMPLETE
+    await client.disconnect()
+
+
 async def test_models_that_forbid_what_they_do_not_know_allow_a_ref() -> None:
     class Strict(BaseMessage):
         model_config = ConfigDict(extra="forbid")
