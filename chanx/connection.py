@@ -14,14 +14,12 @@ from __future__ import annotations
 import itertools
 import logging
 import math
-import os
-import secrets
 from functools import partial
 from typing import TYPE_CHECKING, Any
 
 import anyio
 
-from chanx import _lifecycle, _runtime
+from chanx import _lifecycle, _process, _runtime
 from chanx._ahead import ReadAhead, Received
 from chanx._control import sift, streams
 from chanx._handshake import open_socket
@@ -44,19 +42,8 @@ if TYPE_CHECKING:
 
 logger = logging.getLogger("chanx")
 
-_process = secrets.token_hex(6)
 _numbers = itertools.count(1)
 _NO_ENDINGS: list[Ending] = []  # `_lifecycle.enter` replaces it before anything is put into it
-
-
-def _forked() -> None:
-    """This process is a copy of another one, and needs ids of its own."""
-    global _process
-    _process = secrets.token_hex(6)
-
-
-if hasattr(os, "register_at_fork"):  # not on Windows
-    os.register_at_fork(after_in_child=_forked)
 
 
 class Connection(Suspended):
@@ -75,7 +62,7 @@ class Connection(Suspended):
 
     def __init__(self, service: Service, scope: Any, receive: Any, send: Any) -> None:
         Suspended.__init__(self, service, scope)  # `super()` takes three times as long
-        self.id = f"{_process}-{next(_numbers)}"
+        self.id = f"{_process.identity}-{next(_numbers)}"
         self.home = _runtime.current()
         self.silence: Silence | None = None
         if service.limits.heartbeat is not None or service.limits.idle is not None:

@@ -50,6 +50,18 @@ class AskFailed(ChanxError):
         super().__init__(f"the client gave no answer ({code}): {detail}")
 
 
+class LayerUnavailable(ChanxError):
+    """The group layer cannot reach its broker: raised by `join`, `broadcast` and `emit`, and by their `_sync` forms.
+
+    Attributes:
+        sent: was the command on its way already? Then it may have taken effect; else it has not.
+    """
+
+    def __init__(self, why: str, *, sent: bool = False) -> None:
+        self.sent = sent
+        super().__init__(f"the group layer is unavailable: {why}")
+
+
 class Reject(ChanxError, HTTPException):
     """Refuse a connection, or one message, from a dependency or from `on_connect`.
 

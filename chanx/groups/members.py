@@ -105,6 +105,14 @@ class Members:
 
     def deliver(self, publication: Publication) -> None:
         """Queue a publication for every local member it is for; from any thread, waiting for none."""
+        for home in self.homes_of(publication):
+            if home.here():
+                self.deliver_at(home, publication)
+            elif not home.post(self.deliver_at, home, publication):
+                self.forget(home)
+
+    def homes_of(self, publication: Publication) -> Iterable[Home]:
+        """The loops that have members it is for."""
         with self._lock:
             homes: dict[Home, None] = {}
             for group in publication.groups:
@@ -113,13 +121,10 @@ class Members:
                 member = self._ids.get(one)
                 if member is not None:
                     homes[member.home] = None
-        for home in homes:
-            if home.here():
-                self._deliver(home, publication)
-            elif not home.post(self._deliver, home, publication):
-                self._forget(home)
+            return homes
 
-    def _deliver(self, home: Home, publication: Publication) -> None:
+    def deliver_at(self, home: Home, publication: Publication) -> None:
+        """Queue a publication for the members of one loop; on that loop only."""
         exclude = publication.exclude
         for member in self._targets(home, publication):
             if not exclude or member.id not in exclude:
@@ -139,7 +144,30 @@ class Members:
                     found[member] = None
             return tuple(found)
 
-    def _forget(self, home: Home) -> None:
+    def ids_in(self, groups: Iterable[str], at: Home | None = None) -> list[str]:
+        """The ids of all who are in any of these groups, on one loop or on all."""
+        with self._lock:
+            found: dict[str, None] = {}
+            for group in groups:
+                for home, members in self._groups.get(group, {}).items():
+                    if at is None or home is at:
+                        found.update((member.id, None) for member in members)
+            return list(found)
+
+    def missed(self, ids: Iterable[str]) -> None:
+        """Tell members that something was lost that their groups, or their ids, had been sent; from any thread."""
+        homes: dict[Home, list[Any]] = {}
+        for one in ids:
+            member = self._ids.get(one)
+            if member is not None and hasattr(member, "missed"):
+                homes.setdefault(member.home, []).append(member)
+        for home, members in homes.items():
+            if home.here():
+                _tell(members)
+            else:
+                home.post(_tell, members)
+
+    def forget(self, home: Home) -> None:
         """The loop ended without its connections having been able to leave."""
         with self._lock:
             for group in list(self._groups):
@@ -149,3 +177,8 @@ class Members:
         for member in self.everyone():
             if member.home is home:
                 self.remove(member)
+
+
+def _tell(members: list[Any]) -> None:
+    for member in members:
+        member.missed()

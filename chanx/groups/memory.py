@@ -18,7 +18,7 @@ class _Done:
         yield
 
 
-_DONE = _Done()
+DONE = _Done()
 
 
 class MemoryLayer:
@@ -31,7 +31,7 @@ class MemoryLayer:
         self.members = Members()
 
     def subscribe(self, group: str) -> _Done:
-        return _DONE
+        return DONE
 
     def unsubscribe(self, group: str) -> None:
         """Nothing to do: what is not joined is not delivered."""

@@ -120,10 +120,10 @@ def test_a_forked_process_makes_ids_of_its_own() -> None:
     """As under a server that loads the application before it forks its workers."""
     program = (
         "import os, sys\n"
-        "from chanx import connection\n"
-        "os.fork() or print(connection._process, flush=True) or os._exit(0)\n"
+        "from chanx import _process\n"
+        "os.fork() or print(_process.identity, flush=True) or os._exit(0)\n"
         "os.wait()\n"
-        "print(connection._process)\n"
+        "print(_process.identity)\n"
     )
     told = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
     child, parent = told.stdout.split()

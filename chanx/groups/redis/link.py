@@ -1,0 +1,402 @@
+"""The two connections of a layer to its broker, and the watch over them.
+
+Rules: everything here but `post` runs on one asyncio loop. One connection hears, the other publishes. What is published
+waits in a bounded queue, and all that waits goes out in one write. A link is up when it has heard itself, on a channel
+of its own, and is broken when it no longer does in time, whatever sockets say. Then subscriptions are made anew, and
+those who may have missed something are told once they are back.
+"""
+
+from __future__ import annotations
+
+import asyncio
+import contextlib
+import logging
+import random
+import secrets
+import time
+from collections import deque
+from collections.abc import Iterable
+from typing import Any, Protocol
+
+import msgspec
+
+from chanx.exceptions import LayerUnavailable
+from chanx.groups.layer import Publication
+from chanx.groups.redis import dial, wire
+from chanx.groups.redis.options import Options
+from chanx.groups.redis.waiter import Waiter
+from chanx.groups.redis.wishes import Wishes
+
+logger = logging.getLogger("chanx")
+
+#: How long the first pause after a failure is, in seconds; each is twice the last one.
+FIRST_PAUSE = 0.1
+#: How many are told of a gap at once, and the seconds until the next: they all come with a request then.
+TOLD_AT_ONCE, TOLD_EVERY = 500, 0.05
+#: What goes out in one write, at most: entries.
+BATCH = 1000
+#: The parts of a timeout. One in which the loop stood still, or something came, does not count in full, up to `PATIENCE`.
+SLICES, PATIENCE = 10, 6
+#: Ids of packets that came by several of the broker's channels, which are remembered so that each is taken once.
+REMEMBERED = 4096
+
+
+class Silent(Exception):
+    """The link did not hear itself in time."""
+
+
+class Listens(Protocol):
+    """What the link belongs to: the layer."""
+
+    def heard(self, publication: Publication) -> None:
+        """A publication has come in."""
+        ...
+
+    def affected(self, groups: Iterable[str]) -> list[str]:
+        """The ids of the members of these groups."""
+        ...
+
+    def tell(self, ids: list[str]) -> None:
+        """Tell members that they may have missed something."""
+        ...
+
+    def unused(self) -> bool:
+        """Is the link of no use to anybody, so that it may end?"""
+        ...
+
+    def ended(self, link: Link) -> None:
+        """The link has ended, on whatever way; its loop may be gone."""
+        ...
+
+
+class Entry:
+    """Commands of one publication that wait to be sent."""
+
+    __slots__ = ("commands", "size", "waiter")
+
+    def __init__(self, commands: list[bytes], waiter: Waiter | None) -> None:
+        self.commands = commands
+        self.size = sum(map(len, commands))
+        self.waiter = waiter
+
+    def resolve(self, error: LayerUnavailable | None = None) -> None:
+        """It is done, or failed."""
+        if self.waiter is not None:
+            self.waiter.resolve(error)
+
+
+class Link:
+    """See above; `run` is the whole of it.
+
+    Args:
+        dial: makes connections.
+        names: the broker's channels.
+        options: of the layer.
+        wishes: what is to be heard.
+        layer: who hears it.
+
+    Attributes:
+        up: it has heard itself, and not been found broken since.
+        failed: it was broken, or could not be made, and has not come up since.
+        over: it has ended.
+    """
+
+    def __init__(self, dialer: dial.Dial, names: wire.Names, options: Options, wishes: Wishes, layer: Listens) -> None:
+        self.up = self.failed = self.over = False
+        self.sockets: list[int] = []
+        self._dial = dialer
+        self._names = names
+        self._options = options
+        self._wishes = wishes
+        self._layer = layer
+        self._name = secrets.token_hex(8)
+        self._control = names.control(self._name)
+        self._queue: deque[Entry] = deque()
+        self._bytes = 0
+        self._flight: list[Entry] = []
+        self._some = asyncio.Event()  # something waits to be published
+        self._wished = asyncio.Event()  # wishes have changed
+        self._answers = 0
+        self._confirmed = asyncio.Event()
+        self._needed = 0
+        self._echo = b""
+        self._echoed = asyncio.Event()
+        self._down = asyncio.Event()
+        self._down.set()
+        self._received = 0
+        self._remembered: dict[bytes, None] = {}
+        self._affected: dict[str, None] = {}
+        self._refused = 0
+
+    # -- what the layer asks for, on the link's loop --------------------------------------------------
+
+    def publish(self, entry: Entry) -> None:
+        """Queue a publication."""
+        if self.over:
+            entry.resolve(LayerUnavailable("the link was closed"))
+        elif self.failed and not self._options.wait:
+            entry.resolve(LayerUnavailable(f"{self._dial.where} cannot be reached"))
+        elif len(self._queue) >= self._options.queue or self._bytes + entry.size > self._options.queue_bytes:
+            entry.resolve(LayerUnavailable("too much waits to be published"))
+        else:
+            self._queue.append(entry)
+            self._bytes += entry.size
+            self._some.set()
+
+    def wished(self) -> None:
+        """Wishes have changed."""
+        self._wished.set()
+
+    # -- the whole ----------------------------------------------------------------------------------
+
+    async def run(self) -> None:
+        """Connect, and connect again, until it is cancelled or nobody needs it."""
+        self._wishes.want(self._control, None)
+        self._wished.set()
+        try:
+            async with asyncio.TaskGroup() as tasks:
+                minder = tasks.create_task(self._mind())
+                await self._live()
+                minder.cancel()
+        finally:
+            self.end()
+
+    async def _live(self) -> None:
+        attempts = 0
+        while not self._layer.unused():
+            began = time.monotonic()
+            error = await self._try()
+            if error is None:
+                return
+            lasted = self._broken()
+            attempts = 0 if lasted and time.monotonic() - began > self._options.max_pause else attempts + 1
+            if not self.failed:
+                self.failed = True
+                logger.warning("the link to %s broke: %s; connecting again", self._dial.where, _told(error))
+            if not self._options.wait:
+                self._fail(f"{self._dial.where} cannot be reached")
+            pause = min(self._options.max_pause, FIRST_PAUSE * 2 ** min(attempts, 20))
+            await asyncio.sleep(pause * random.uniform(0.5, 1.0))
+
+    def end(self) -> None:
+        """The link is over; also called from another thread when its loop has ended without a word."""
+        if self.over:
+            return
+        self.over = True
+        self._broken()
+        self._wishes.forget(self._control)
+        while self._queue:
+            self._taken().resolve(LayerUnavailable("the link was closed"))
+        self._layer.ended(self)
+
+    def take_affected(self) -> list[str]:
+        """Those who may have missed something and were not told; for the link that comes after."""
+        affected, self._affected = self._affected, {}
+        return list(affected)
+
+    def owes(self, ids: Iterable[str]) -> None:
+        """These may have missed something before this link was made."""
+        self._affected.update(dict.fromkeys(ids))
+
+    async def _try(self) -> BaseException | None:
+        """One life of the connections; what broke them, or None when nobody needs them any more."""
+        lines: list[dial.Line] = []
+        try:
+            async with asyncio.timeout(self._options.connect_timeout):
+                for kind in ("hear", "publish"):
+                    line = self._dial.line(f"chanx-{kind}-{self._name}")
+                    lines.append(line)
+                    await line.connect()
+                    self.sockets += [number for number in [dial.descriptor(line)] if number is not None]
+            hear, publish = lines
+            async with asyncio.TaskGroup() as tasks:
+                beside = [tasks.create_task(self._hear(hear)), tasks.create_task(self._subscribe(hear))]
+                await self._within(self._confirmed, self._options.connect_timeout, "subscriptions were not confirmed")
+                beside.append(tasks.create_task(self._send(publish)))
+                await self._watch()
+                for task in beside:
+                    task.cancel()
+        except Exception as error:  # noqa: BLE001 - whatever it is, the link is made anew
+            return _first(error)
+        finally:
+            self.sockets = []
+            for line in lines:
+                dial.abort(line)
+                with contextlib.suppress(Exception):
+                    await line.disconnect(nowait=True)
+        return None
+
+    def _broken(self) -> bool:
+        """Nothing is heard from here on; was something before?"""
+        was, self.up = self.up, False
+        self._down.set()
+        kept = [entry for entry in self._queue if entry.waiter is not None]
+        self._queue, self._bytes = deque(kept), sum(entry.size for entry in kept)
+        self._needed = self._answers = 0
+        self._confirmed.clear()
+        self._affected.update(dict.fromkeys(self._layer.affected(self._wishes.broke())))
+        self._wished.set()
+        flight, self._flight = self._flight, []
+        for entry in flight:
+            entry.resolve(LayerUnavailable("the link broke while this was published", sent=True))
+        return was
+
+    async def _mind(self) -> None:
+        """While the link is down, let nobody wait for longer than he may."""
+        while True:
+            await self._down.wait()
+            self._expire()
+            await asyncio.sleep(0.1)
+
+    def _expire(self) -> None:
+        now = time.monotonic()
+        why = f"{self._dial.where} cannot be reached"
+        while self._queue and (waiter := self._queue[0].waiter) is not None and waiter.deadline <= now:
+            self._taken().resolve(LayerUnavailable(why))
+        for waiter in self._wishes.waiting():
+            if waiter.deadline <= now:
+                waiter.resolve(LayerUnavailable(why))
+
+    def _fail(self, why: str) -> None:
+        while self._queue:
+            self._taken().resolve(LayerUnavailable(why))
+        for waiter in self._wishes.waiting():
+            waiter.resolve(LayerUnavailable(why))
+
+    def _taken(self) -> Entry:
+        entry = self._queue.popleft()
+        self._bytes -= entry.size
+        return entry
+
+    # -- its parts ----------------------------------------------------------------------------------
+
+    async def _hear(self, line: dial.Line) -> None:
+        while True:
+            message: Any = await line.read_response(disable_decoding=True)
+            self._received += 1
+            kind = message[0]
+            if kind == b"message":
+                self._took(message[1], message[2])
+            else:
+                self._answered(message[1], kind == b"subscribe")
+            if not self._received & 63:
+                await asyncio.sleep(0)  # what is in the buffer already is read without a break
+
+    def _took(self, channel: bytes, payload: bytes) -> None:
+        if channel == self._control:
+            if payload == self._echo:
+                self._echoed.set()
+            return
+        try:
+            publication, number = self._names.read(channel, payload)
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            self._refused += 1
+            if self._refused in (1, 10, 100) or not self._refused % 1000:
+                logger.warning("%s brought what is no packet of ours (%d so far): %s", channel, self._refused, error)
+            return
+        if number:
+            if number in self._remembered:
+                return
+            self._remembered[number] = None
+            if len(self._remembered) > REMEMBERED:
+                del self._remembered[next(iter(self._remembered))]
+        try:
+            self._layer.heard(publication)
+        except Exception:
+            logger.exception("delivering what %s brought failed", channel)
+
+    def _answered(self, channel: bytes, subscribed: bool) -> None:
+        waiters, again = self._wishes.answered(channel, subscribed)
+        for waiter in waiters:
+            waiter.resolve()
+        if again:
+            self._wished.set()
+        if subscribed:
+            self._answers += 1
+            if self._answers >= self._needed:
+                self._confirmed.set()
+
+    async def _subscribe(self, line: dial.Line) -> None:
+        while True:
+            await self._wished.wait()
+            self._wished.clear()
+            come, go = self._wishes.changes()
+            if not self._needed:
+                self._needed = len(come)  # the control channel is among them
+            commands = [*wire.commands(b"SUBSCRIBE", come), *wire.commands(b"UNSUBSCRIBE", go)]
+            for at in range(0, len(commands), 16):
+                await line.send_packed_command(commands[at : at + 16], check_health=False)
+
+    async def _send(self, line: dial.Line) -> None:
+        refusal = dial.refusals()
+        while True:
+            if not self._queue:
+                self._some.clear()
+                await self._some.wait()
+            batch: list[Entry] = []
+            while self._queue and len(batch) < BATCH:
+                batch.append(self._taken())
+            self._flight = batch
+            await line.send_packed_command([one for entry in batch for one in entry.commands], check_health=False)
+            for entry in batch:
+                error: LayerUnavailable | None = None
+                for _ in entry.commands:
+                    try:
+                        await line.read_response(disable_decoding=True)
+                    except refusal as refused:
+                        error = LayerUnavailable(f"the broker refused: {refused}", sent=True)
+                entry.resolve(error)
+            self._flight = []
+
+    async def _watch(self) -> None:
+        """Publish to itself, and hear it in time; again and again, until nobody needs the link."""
+        while not self._layer.unused():
+            self._echo = secrets.token_bytes(8)
+            self._echoed.clear()
+            self._queue.appendleft(entry := Entry([wire.command(b"PUBLISH", self._control, self._echo)], None))
+            self._bytes += entry.size
+            self._some.set()
+            await self._within(self._echoed, self._options.heartbeat_timeout, "it did not hear itself in time")
+            if not self.up:
+                await self._came_up()
+            await asyncio.sleep(self._options.heartbeat)
+
+    async def _came_up(self) -> None:
+        self.up = True
+        self._down.clear()
+        affected = self.take_affected()
+        if self.failed or affected:
+            self.failed = False
+            logger.warning(
+                "the link to %s is up again; %d connections may have missed something", self._dial.where, len(affected)
+            )
+        for at in range(0, len(affected), TOLD_AT_ONCE):
+            self._layer.tell(affected[at : at + TOLD_AT_ONCE])
+            if at + TOLD_AT_ONCE < len(affected):
+                await asyncio.sleep(TOLD_EVERY)
+
+    async def _within(self, event: asyncio.Event, timeout: float, why: str) -> None:
+        """Wait for an event, for a time in which the loop runs and nothing else comes; but `PATIENCE` times that."""
+        part = timeout / SLICES
+        quiet = 0
+        for _ in range(SLICES * PATIENCE):
+            received = self._received
+            with contextlib.suppress(TimeoutError):
+                async with asyncio.timeout(part):
+                    await event.wait()
+                return
+            quiet += received == self._received
+            if quiet >= SLICES:
+                break
+        raise Silent(why)
+
+
+def _first(error: BaseException) -> BaseException:
+    """What broke the link, where several tasks noticed."""
+    while isinstance(error, BaseExceptionGroup):
+        error = error.exceptions[0]  # pyright: ignore[reportUnknownMemberType, reportUnknownVariableType]
+    return error  # pyright: ignore[reportUnknownVariableType]
+
+
+def _told(error: BaseException) -> str:
+    return f"{type(error).__name__}: {error}"
