@@ -38,6 +38,13 @@ def heartbeat(plan: Plan, number: int) -> str:
     return f'{{{_encode(plan.discriminator).decode()}:"heartbeat","ask":"h{number}"}}'
 
 
+def gap(plan: Plan) -> str:
+    """The frame that tells a client that something its groups were sent may not have come. It names none of them:
+    what a group is called is the server's own business.
+    """
+    return f'{{{_encode(plan.discriminator).decode()}:"gap"}}'
+
+
 def with_ref(text: str, ref: str) -> str:
     """The same frame carrying a `ref`, spliced in front of the closing brace."""
     return f'{text[:-1]},"ref":{ref}}}'

@@ -8,6 +8,7 @@ from abc import abstractmethod
 from functools import partial
 from typing import TYPE_CHECKING, Any, cast
 
+from chanx import _frames
 from chanx._inbox import Inbox
 from chanx._scoped import Scoped
 from chanx._serving import handle_event
@@ -59,6 +60,14 @@ class Membership(Scoped):
     @abstractmethod
     def queue_frames(self) -> ReadAhead:
         """The queue of frames read ahead."""
+
+    @abstractmethod
+    def close(self, code: int, reason: str, *, now: bool = False) -> int:
+        """Begin to close."""
+
+    @abstractmethod
+    async def send_text(self, text: str, more: bool = False) -> None:
+        """Send a frame, or wait for room in the outbox."""
 
     @abstractmethod
     def overloaded(self, why: str) -> None:
@@ -117,6 +126,25 @@ class Membership(Scoped):
         inbox = self.serial if event.serial else self.inbox
         if not (inbox or self._made_inbox(event.serial)).push(publication):
             self.overloaded("its inbox of events is full")
+
+    def missed(self) -> None:
+        """The layer may not have heard all that its groups were sent: the client is told, or has to come back."""
+        if self.state is not OPEN and self.state is not HANDSHAKE:
+            return
+        service = self.service
+        if service.on_gap == "close":
+            self.close(1012, "messages may have been lost")
+        elif self.id not in service.gaps:
+            service.gaps.add(self.id)
+            self.home.spawn(self._tell_gap, context=self.variables)
+
+    async def _tell_gap(self) -> None:
+        try:
+            await self.send_text(_frames.gap(self.plan))
+        except ConnectionClosed:
+            pass  # who comes back learns of everything anyway
+        finally:
+            self.service.gaps.discard(self.id)
 
     def dropping(self, what: str) -> None:
         """The first push of an episode is dropped: say so, once until all that waits has been taken."""

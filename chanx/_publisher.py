@@ -127,6 +127,14 @@ class Publisher:
             found[id(self._layer())] = self._layer()
         return list(found.values())
 
+    def healthy(self) -> bool:
+        """Are the links of all its group layers up? For the route that tells whether this process is ready.
+
+        Where nothing is connected yet, as before the first connection of a client, the question begins it: ask again.
+        """
+        links = [layer.healthy() for layer in self.layers()]  # all are asked
+        return all(links)
+
     def _layer(self) -> GroupLayer:
         """The layer of connections that this channel serves itself."""
         with self._compiling:

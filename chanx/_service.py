@@ -51,6 +51,8 @@ class Service(msgspec.Struct, frozen=True, eq=False, weakref=True):
 
     Attributes:
         overflow: what becomes of pushes for which there is no room; see `Channel`.
+        on_gap: what becomes of connections that may have missed something; see `Channel`.
+        gaps: the ids of those that are being told.
         connection: the class of its connections.
         topics: what clients may subscribe to, in the order of their claims.
         peek_topic: tells whom a frame is for, where there are topics.
@@ -66,9 +68,11 @@ class Service(msgspec.Struct, frozen=True, eq=False, weakref=True):
     allowed_origins: Collection[str] | None
     subprotocols: tuple[str, ...]
     overflow: str
+    on_gap: str
     connection: type[Connection]
     topics: tuple[tuple[Pattern, Service], ...] = ()
     peek_topic: Any = None
+    gaps: set[str] = msgspec.field(default_factory=set[str])
     answers: dict[tuple[Any, ...], Section | None] = msgspec.field(
         default_factory=dict[tuple[Any, ...], "Section | None"]
     )

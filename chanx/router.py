@@ -53,7 +53,11 @@ class Channel(Registrar, Publisher):
             once with 4000 + status, which is all that a browser's code can see.
         allowed_origins: exact origins, such as `"https://example.com"`, in place of the same-host rule.
         subprotocols: in order of preference; the first that the client offers is chosen.
-        groups: the group layer; left out, the parent's, or one in memory.
+        groups: the group layer, or the URL of a Redis server, as in `"redis://localhost"`, which all channels of a
+            process share; left out, the parent's, or one in memory.
+        on_gap: what becomes of a connection whose groups may have missed something, because the layer's link was
+            broken: `"notify"` sends `{"action": "gap"}`; `"close"` closes with 1012. Left out, `"notify"`, but
+            `"close"` where `envelope=False` leaves no frame to notify with.
         overflow: what becomes of a broadcast or an event for a connection whose outbox, or inbox, is full:
             `"close"` closes the connection with 1013; `"drop_oldest"` drops the broadcast or event that has
             waited longest; `"coalesce"` lets those with a `key=` take the place of an earlier one with the
@@ -78,7 +82,8 @@ class Channel(Registrar, Publisher):
         refuse: Literal["http", "close"] = "http",
         allowed_origins: Iterable[str] | None = None,
         subprotocols: Iterable[str] = (),
-        groups: GroupLayer | None = None,
+        groups: GroupLayer | str | None = None,
+        on_gap: Literal["notify", "close"] | None = None,
         overflow: Literal["close", "drop_oldest", "coalesce"] = "close",
         envelope: bool = True,
     ) -> None:
@@ -98,13 +103,15 @@ class Channel(Registrar, Publisher):
         )
         origins, subprotocols = _listed(allowed_origins), _listed(subprotocols)
         lists = {"allowed_origins": origins, "subprotocols": subprotocols}
-        _check(where, self._source, refuse, self.limits, groups, overflow, **lists)
+        _check(where, self._source, refuse, self.limits, groups, overflow, on_gap, **lists)
         self._refuse = refuse
         self._overflow = overflow
         self._allowed_origins: Collection[str] | None = None if allowed_origins is None else frozenset(origins)
         self._subprotocols: tuple[str, ...] = tuple(subprotocols)
-        self._given_layer = groups
-        self._own_layer: GroupLayer | None = groups
+        layer = _layer_of(groups)
+        self._given_layer = layer
+        self._own_layer: GroupLayer | None = layer
+        self._on_gap = on_gap or ("notify" if envelope else "close")
         self._parents: list[Publisher] = []
         self._overrides: dict[Any, Any] = {}
         self._service: Service | None = None
@@ -203,6 +210,7 @@ class Channel(Registrar, Publisher):
                 allowed_origins=self._allowed_origins,
                 subprotocols=self._subprotocols,
                 overflow=self._overflow,
+                on_gap=self._on_gap,
                 connection=Connection,
             )
             if plan.topics:
@@ -285,10 +293,13 @@ class Channel(Registrar, Publisher):
 
     @contextlib.asynccontextmanager
     async def lifespan(self, app: Any = None) -> AsyncGenerator[None, None]:  # noqa: ARG002 - Starlette gives it
-        """For `Starlette(lifespan=chat.lifespan)`: compile at start, let go of the group layer at the end."""
+        """For `Starlette(lifespan=chat.lifespan)`: compile at start, and let the group layer begin to connect; let go
+        of it at the end.
+        """
         service = self._compiled("its lifespan")
         if self._gate.drain is not None and self._gate.drain.over:
             self._gate.drain = None  # the same program serves again, as in tests
+        service.layer.healthy()
         try:
             yield
         finally:
@@ -307,7 +318,17 @@ class Channel(Registrar, Publisher):
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _check(where: str, source: Source, refuse: Any, limits: Any, groups: Any, overflow: Any, **lists: Any) -> None:
+def _layer_of(groups: GroupLayer | str | None) -> GroupLayer | None:
+    if not isinstance(groups, str):
+        return groups
+    from chanx.groups.redis import layer_at
+
+    return layer_at(groups)
+
+
+def _check(
+    where: str, source: Source, refuse: Any, limits: Any, groups: Any, overflow: Any, on_gap: Any, **lists: Any
+) -> None:
     """Refuse wrong arguments where they were written, not at the first connection."""
     wrong: str | None = None
     name: Any = source.name
@@ -329,8 +350,12 @@ def _check(where: str, source: Source, refuse: Any, limits: Any, groups: Any, ov
         wrong = (
             "Limits(heartbeat=…) asks clients with a frame of the envelope; leave envelope=False or the heartbeat out"
         )
-    elif groups is not None and not hasattr(groups, "members"):
-        wrong = f"groups={groups!r} is no group layer; give an object such as MemoryLayer()"
+    elif groups is not None and not isinstance(groups, str) and not hasattr(groups, "members"):
+        wrong = f"groups={groups!r} is no group layer; give an object such as MemoryLayer(), or a URL"
+    elif on_gap not in (None, "notify", "close"):
+        wrong = f'on_gap={on_gap!r}; it is "notify" or "close"'
+    elif on_gap == "notify" and not source.envelope:
+        wrong = 'on_gap="notify" sends a frame of the envelope; leave envelope=False or on_gap= out'
     elif overflow not in ("close", "drop_oldest", "coalesce"):
         wrong = f'overflow={overflow!r}; it is "close", "drop_oldest" or "coalesce"'
     if wrong is not None:

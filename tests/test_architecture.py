@@ -20,7 +20,7 @@ ROOT = Path(__file__).parent.parent / "chanx"
 
 # The file or folder as written here, without `.py`; a longer name goes before a shorter one.
 LINES: dict[int, tuple[str, ...]] = {
-    0: ("types", "exceptions"),
+    0: ("types", "exceptions", "_process"),
     1: ("params", "codecs/protocol", "groups/layer", "groups/members"),
     2: (
         *("_signature", "_values", "_inject", "_compile", "_dispatch", "_plan", "_questions", "_registered", "_source"),

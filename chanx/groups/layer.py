@@ -43,7 +43,8 @@ class GroupLayer(Protocol):
     """Carries publications to every process that has members, and to this one.
 
     A layer owns a `Members` and hands everything it hears to `members.deliver`, which may be called from
-    any thread. It stores no membership anywhere else, so a killed process leaves nothing behind.
+    any thread; where it may not have heard all, it says so by `members.missed`. It stores no membership anywhere
+    else, so a killed process leaves nothing behind.
     `subscribe`, `unsubscribe` and `publish_sync` may be called from any thread.
     """
 
@@ -52,8 +53,8 @@ class GroupLayer(Protocol):
     def subscribe(self, group: str) -> Awaitable[None]:
         """Wish to hear a group. The wish holds from now on, also if nobody waits for the result.
 
-        Awaiting the result returns when the broker has confirmed; it raises if it cannot be reached.
-        Asking again for a group that is subscribed is harmless.
+        Awaiting the result returns when the broker has confirmed, and raises `LayerUnavailable` if it cannot be
+        reached. Asking again for a group that is subscribed is harmless.
         """
         ...
 
@@ -66,15 +67,28 @@ class GroupLayer(Protocol):
         ...
 
     async def publish(self, publication: Publication) -> None:
-        """Hand a publication over. Never waits for a socket; order per caller and group is kept."""
+        """Hand a publication over; returns when the broker has it. Order per caller and group is kept.
+
+        Never waits for a member's socket. Who waits may be cancelled; what was sent to the broker counts all the same.
+
+        Raises:
+            LayerUnavailable: the broker cannot be reached, or cannot in time.
+        """
         ...
 
     def publish_sync(self, publication: Publication) -> None:
-        """The same from a thread without an event loop; returns once it is queued."""
+        """The same from a thread without an event loop.
+
+        Raises:
+            LayerUnavailable: as `publish`.
+        """
         ...
 
     def healthy(self) -> bool:
-        """Is the link to the broker up?"""
+        """Is the link to the broker up? From any thread; never waits.
+
+        Where nothing is connected yet, it begins to connect: the question may come before the first connection.
+        """
         ...
 
     async def aclose(self) -> None:

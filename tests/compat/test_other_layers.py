@@ -13,12 +13,12 @@ from chanx.channels.generic.http import AsyncHttpConsumer
 from chanx.channels.generic.websocket import AsyncJsonWebsocketConsumer, JsonWebsocketConsumer
 from chanx.channels.layers import InMemoryChannelLayer, get_channel_layer, register_channel_layer
 from chanx.channels.testing import HttpCommunicator, WebsocketCommunicator
-from tests.compat import redis
+from tests import brokers
 
 
 @pytest.fixture(scope="module")
 def redis_url(redis_server: str) -> Iterator[str]:
-    with redis.serve(redis_server) as url:
+    with brokers.serve(redis_server) as url:
         yield url
 
 

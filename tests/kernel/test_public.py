@@ -25,6 +25,7 @@ NAMES = [
     "Drained",
     "GroupLayer",
     "Header",
+    "LayerUnavailable",
     "Limits",
     "MemoryLayer",
     "Path",

@@ -72,13 +72,12 @@ class Dial:
 
     def __init__(self, url: str, options: dict[str, Any], timeout: float) -> None:
         if not url.startswith(SCHEMES):
-            raise ConfigurationError(f"{_safe(url)!r} is no URL of a broker; it begins with one of {', '.join(SCHEMES)}")
+            raise ConfigurationError(f"{_safe(url)!r} is no URL of a broker; use one of {', '.join(SCHEMES)}")
         self._url = url.replace("valkey", "redis", 1) if url.startswith("valkey") else url
         self._options = {"protocol": 2, "socket_connect_timeout": timeout, "health_check_interval": 0, **options}
         self._timeout = timeout
         self.where = _safe(url)
         try:
-            import redis.asyncio
             import redis.exceptions
         except ImportError:
             raise ConfigurationError('groups over Redis need redis-py: pip install "chanx[redis]"') from None
@@ -91,13 +90,15 @@ class Dial:
         """A connection for asyncio, which waits without end; it is called `name` in CLIENT LIST."""
         import redis.asyncio
 
-        return _made(redis.asyncio.ConnectionPool, self._url, {**self._options, "socket_timeout": None}, name)
+        pool = redis.asyncio.ConnectionPool
+        return cast(Line, _made(pool, self._url, {**self._options, "socket_timeout": None}, name))
 
     def sync_line(self, name: str = "chanx") -> SyncLine:
         """A connection for threads."""
         import redis
 
-        return _made(redis.ConnectionPool, self._url, {**self._options, "socket_timeout": self._timeout}, name)
+        pool = redis.ConnectionPool
+        return cast(SyncLine, _made(pool, self._url, {**self._options, "socket_timeout": self._timeout}, name))
 
 
 def _made(pool: Any, url: str, options: dict[str, Any], name: str) -> Any:

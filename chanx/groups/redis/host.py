@@ -1,9 +1,9 @@
 """Where a link runs: on the asyncio loop of those who use it, or on one of its own in a thread.
 
-Rules: redis-py speaks asyncio only, and a link lives as long as its loop. So where one asyncio loop serves all, the link
-runs there, and nothing passes between threads. Where trio does, or nobody knows how long the loop lasts (as under
-`async_to_sync`, or in a thread without a loop), it has a loop in a daemon thread. The thread is asked to end when the
-last loop that used it has; a program may also just end.
+Rules: redis-py speaks asyncio only, and a link lives as long as its loop. So where an asyncio loop is the first to need
+it, the link runs there, and nothing passes between threads. Where trio is, or nobody knows how long the loop lasts (as
+under `async_to_sync`, or in a thread without a loop), it has a loop in a daemon thread. The thread is asked to end when
+the last loop that used it has; a program may also just end.
 """
 
 from __future__ import annotations

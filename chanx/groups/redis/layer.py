@@ -280,7 +280,7 @@ class RedisLayer:
         opened = self._link
         if opened is None or opened[0].over or not opened[1].alive():
             opened = self._made(place)
-        link, where = opened
+        where = opened[1]
         if isinstance(where, host.Own):
             self._used = time.monotonic()
         if not where.here() and _runtime.on_a_loop():

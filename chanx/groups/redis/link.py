@@ -35,7 +35,8 @@ FIRST_PAUSE = 0.1
 TOLD_AT_ONCE, TOLD_EVERY = 500, 0.05
 #: What goes out in one write, at most: entries.
 BATCH = 1000
-#: The parts of a timeout. One in which the loop stood still, or something came, does not count in full, up to `PATIENCE`.
+#: The parts of a timeout. One in which something came does not count, nor does more than one while the loop stood still;
+#: but after so many times the timeout it is over.
 SLICES, PATIENCE = 10, 6
 #: Ids of packets that came by several of the broker's channels, which are remembered so that each is taken once.
 REMEMBERED = 4096

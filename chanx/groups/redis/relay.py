@@ -41,7 +41,12 @@ class Relay:
     def put(self, publication: Publication) -> bool:
         """Take one along; False when the loop has ended."""
         with self._lock:
-            if self._missed or self._missed_ids or len(self._queue) >= MOST or self._bytes + publication.size > MOST_BYTES:
+            if (
+                self._missed
+                or self._missed_ids
+                or len(self._queue) >= MOST
+                or self._bytes + publication.size > MOST_BYTES
+            ):
                 self._missed.update(dict.fromkeys(publication.groups))
                 self._missed_ids.update(dict.fromkeys(publication.connections))
             else:
