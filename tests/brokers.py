@@ -86,7 +86,8 @@ class Broker:
         channels: list[str] = self.command("PUBSUB", "CHANNELS", f"{prefix}*")
         if not channels:
             return {}
-        told: Any = self.command("PUBSUB", "NUMSUB", *channels)
+        with redis.Redis(host=HOST, port=self.port, decode_responses=True) as client:
+            told: Any = client.pubsub_numsub(*channels)
         return {name: count for name, count in (told.items() if isinstance(told, dict) else told) if count}
 
     def calls(self, name: str) -> int:

@@ -1,0 +1,582 @@
+"""What the Redis layer promises beyond the contract: what it asks of the server, over how many loops and threads."""
+
+from __future__ import annotations
+
+import gc
+import os
+import random
+import subprocess
+import sys
+import threading
+from collections.abc import AsyncIterator, Callable
+from pathlib import Path
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+from asgiref.sync import async_to_sync
+
+from chanx import Channel, ConfigurationError, Context, LayerUnavailable, Publication, _runtime
+from chanx.groups.redis import RedisLayer, layer_at, wire
+from chanx.testing import connect
+from tests import brokers
+from tests.brokers import Broker
+from tests.kernel.messages import Hired, Said, Say
+from tests.servers import serve
+
+pytestmark = pytest.mark.redis
+PATIENCE = 30.0
+
+
+@pytest.fixture
+async def layer(broker: Broker, prefix: str) -> AsyncIterator[RedisLayer]:
+    made = RedisLayer(broker.url, prefix=prefix)
+    yield made
+    await made.aclose()
+
+
+class Member:
+    """Somebody on the loop that makes it."""
+
+    def __init__(self, layer: RedisLayer, name: str) -> None:
+        self.id = name
+        self.home = _runtime.current()
+        self.layer = layer
+        self.got: list[str] = []
+        self.gaps = 0
+        layer.members.add(self)
+
+    def push(self, publication: Publication) -> None:
+        self.got.append(publication.body)
+
+    def missed(self) -> None:
+        self.gaps += 1
+
+    async def join(self, group: str) -> None:
+        self.layer.members.join(group, self)
+        await self.layer.subscribe(group)
+
+    def leave(self, group: str) -> None:
+        if self.layer.members.leave(group, self):
+            self.layer.unsubscribe(group)
+
+
+def office(layer: RedisLayer) -> Channel:
+    channel = Channel("office", groups=layer)
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("room")
+
+    @channel.on(Say)
+    async def say(message: Say, ctx: Context) -> None:
+        await ctx.broadcast(Said(text=message.text), group="room")
+
+    return channel
+
+
+async def until(condition: Callable[[], bool]) -> None:
+    """Wait for what happens beyond our reach."""
+    with anyio.fail_after(PATIENCE):
+        while not condition():  # noqa: ASYNC110 - there is nobody to set an event
+            await anyio.sleep(0.01)
+
+
+# -- what is asked of the server --------------------------------------------------------------------
+
+
+async def test_one_subscription_for_a_group_and_one_publish_for_a_broadcast(
+    broker: Broker, layer: RedisLayer, prefix: str
+) -> None:
+    channel = office(layer)
+    async with connect(channel) as one, connect(channel) as two, connect(channel) as three:
+        await layer.echo()
+        assert broker.subscriptions(f"{prefix}:group:") == {f"{prefix}:group:room": 1}
+        before = broker.calls("publish"), broker.calls("subscribe")
+        await channel.broadcast(Said(text="x"), group="room")
+        for client in (one, two, three):
+            assert await client.receive(Said) == Said(text="x")
+        after = broker.calls("publish"), broker.calls("subscribe")
+        assert after[0] - before[0] - 1 in (0, 1)  # a check of the link may have come between
+        assert after[1] == before[1]
+        assert broker.command("DBSIZE") == 0
+    await until(lambda: broker.subscriptions(f"{prefix}:group:") == {})
+
+
+async def test_publications_of_one_turn_go_out_in_one_write(layer: RedisLayer, monkeypatch: pytest.MonkeyPatch) -> None:
+    from redis.asyncio import Connection
+
+    writes: list[int] = []
+    send: Any = Connection.send_packed_command
+
+    async def counted(self: Any, command: Any, *args: Any, **kwargs: Any) -> None:
+        writes.append(sum(b"PUBLISH" in one for one in command))
+        await send(self, command, *args, **kwargs)
+
+    await layer.echo()
+    monkeypatch.setattr(Connection, "send_packed_command", counted)
+    async with anyio.create_task_group() as tasks:
+        for number in range(20):
+            tasks.start_soon(layer.publish, Publication(str(number), groups=("room",)))
+    if _runtime.on_trio():  # each is posted to the other loop, which may begin with the first
+        assert len(writes) < 20
+    else:
+        assert [one for one in writes if one > 1] == [20]
+
+
+async def test_several_groups_reach_a_process_once(broker: Broker, layer: RedisLayer, prefix: str) -> None:
+    other = RedisLayer(broker.url, prefix=prefix)  # as another process
+    here, there = Member(layer, "here"), Member(other, "there")
+    await here.join("a")
+    await here.join("b")
+    await there.join("b")
+    for number in range(20):
+        await layer.publish(Publication(str(number), groups=("a", "b", "c"), connections=("here",)))
+    await layer.echo()
+    await until(lambda: len(there.got) >= 20)
+    await other.echo()
+    assert here.got == there.got == [str(number) for number in range(20)]
+    await other.aclose()
+
+
+async def test_nothing_that_is_no_packet_is_delivered(
+    broker: Broker, layer: RedisLayer, prefix: str, caplog: pytest.LogCaptureFixture
+) -> None:
+    one = Member(layer, "one")
+    await one.join("room")
+    name = f"{prefix}:group:room"
+    import pickle
+
+    for junk in (
+        b"",
+        b"{}",
+        b"\x80",
+        pickle.dumps({"a": 1}),
+        b"\x91\x01",
+        b"\x97\xa1x\xc0\x90\x90\x91\x05\xc0\xc4\x00",
+    ):
+        broker.command("PUBLISH", name, junk)
+    await layer.publish(Publication("good", groups=("room",)))
+    await layer.echo()
+    assert one.got == ["good"]
+    assert "no packet of ours" in caplog.text
+
+
+async def test_what_is_closed_opens_anew(broker: Broker, layer: RedisLayer, prefix: str) -> None:
+    one = Member(layer, "one")
+    await one.join("room")
+    await layer.aclose()
+    await until(lambda: broker.subscriptions(prefix) == {})
+    await layer.publish(Publication("x", groups=("room",)))
+    await layer.echo()
+    assert one.got == ["x"]  # its wish is still there
+    assert one.gaps == 1
+    await layer.aclose()
+    await layer.aclose()
+
+
+async def test_who_waits_may_be_cancelled_and_what_was_sent_counts(layer: RedisLayer) -> None:
+    one = Member(layer, "one")
+    await one.join("room")
+    async with anyio.create_task_group() as tasks:
+        tasks.start_soon(layer.publish, Publication("x", groups=("room",)))
+        await anyio.lowlevel.checkpoint()
+        tasks.cancel_scope.cancel()
+    with anyio.CancelScope() as scope:
+        scope.cancel()
+        await layer.publish(Publication("y", groups=("room",)))
+    await layer.echo()
+    await layer.publish(Publication("z", groups=("room",)))
+    await layer.echo()
+    assert one.got[-1] == "z"
+    assert set(one.got) <= {"x", "y", "z"}
+
+
+async def test_a_full_queue_raises(broker: Broker, prefix: str) -> None:
+    layer = RedisLayer("redis://127.0.0.1:1", prefix=prefix, queue=3, timeout=0.5)
+    told: list[LayerUnavailable] = []
+
+    async def publish() -> None:
+        try:
+            await layer.publish(Publication("x", groups=("room",)))
+        except LayerUnavailable as error:
+            told.append(error)
+
+    async with anyio.create_task_group() as tasks:
+        for _ in range(5):
+            tasks.start_soon(publish)
+    assert sorted("too much" in str(error) for error in told) == [False, False, False, True, True]
+    await layer.aclose()
+
+
+# -- joins and leaves -------------------------------------------------------------------------------
+
+
+@pytest.mark.parametrize("seed", range(20 if os.environ.get("CHANX_FULL") else 4))
+async def test_joins_and_leaves_in_any_order(broker: Broker, layer: RedisLayer, prefix: str, seed: int) -> None:
+    """Whoever has joined hears, whatever the others do; and the server knows of the groups with members, only."""
+    chance = random.Random(seed)
+    groups = ["a", "b", "c"]
+    inside: dict[Member, set[str]] = {Member(layer, str(number)): set() for number in range(6)}
+
+    async def wander(one: Member) -> None:
+        for step in range(30):
+            group = chance.choice(groups)
+            if group in inside[one]:
+                one.leave(group)
+                inside[one].discard(group)
+            else:
+                with anyio.move_on_after(chance.choice([0, 0.001, 5])) as scope:
+                    await one.join(group)
+                if scope.cancelled_caught:
+                    one.leave(group)
+                    continue
+                inside[one].add(group)
+                before = len(one.got)
+                await layer.publish(Publication(f"{one.id}-{step}", groups=(group,)))
+                await layer.echo()
+                assert f"{one.id}-{step}" in one.got[before:]
+            for _ in range(chance.randrange(3)):
+                await anyio.lowlevel.checkpoint()
+
+    async with anyio.create_task_group() as tasks:
+        for one in inside:
+            tasks.start_soon(wander, one)
+    expected = {f"{prefix}:group:{group}": 1 for group in groups if any(group in inside[one] for one in inside)}
+    await until(lambda: broker.subscriptions(f"{prefix}:group:") == expected)
+    for one, joined in inside.items():
+        for group in joined:
+            one.leave(group)
+    await until(lambda: broker.subscriptions(f"{prefix}:group:") == {})
+
+
+async def test_a_join_while_the_broker_is_told_of_the_last_leave(layer: RedisLayer) -> None:
+    one = Member(layer, "one")
+    for number in range(50):
+        await one.join("room")
+        await layer.publish(Publication(str(number), groups=("room",)))
+        await layer.echo()
+        one.leave("room")
+        if number % 2:
+            await anyio.lowlevel.checkpoint()
+    assert one.got == [str(number) for number in range(50)]
+
+
+# -- loops and threads ------------------------------------------------------------------------------
+
+
+def on_thread(backend: str, function: Callable[[], Any]) -> threading.Thread:
+    thread = threading.Thread(target=lambda: anyio.run(function, backend=backend), daemon=True)
+    thread.start()
+    return thread
+
+
+@pytest.mark.parametrize("second", ["asyncio", "trio"])
+async def test_members_on_several_loops(broker: Broker, layer: RedisLayer, prefix: str, second: str) -> None:
+    channel = office(layer)
+    ready, done = threading.Event(), threading.Event()
+    told: list[str] = []
+
+    async def other() -> None:
+        async with connect(channel) as client:
+            ready.set()
+            told.append((await client.receive(Said, timeout=PATIENCE)).text)
+            await client.send(Say(text="from there"))
+            told.append((await client.receive(Said, timeout=PATIENCE)).text)
+        done.set()
+
+    async with connect(channel) as client:
+        thread = on_thread(second, other)
+        await until(ready.is_set)
+        assert broker.subscriptions(f"{prefix}:group:") == {f"{prefix}:group:room": 1}
+        await client.send(Say(text="from here"))
+        assert [(await client.receive(Said, timeout=PATIENCE)).text for _ in range(2)] == ["from here", "from there"]
+        await until(done.is_set)
+        await anyio.to_thread.run_sync(thread.join)
+        assert told == ["from here", "from there"]
+        await channel.broadcast(Said(text="still"), group="room")
+        assert await client.receive(Said) == Said(text="still")
+
+
+@pytest.mark.parametrize("first", ["asyncio", "trio"])
+async def test_the_loop_that_was_first_may_end_before_the_others(layer: RedisLayer, first: str) -> None:
+    channel = office(layer)
+    ready, end = threading.Event(), threading.Event()
+
+    async def other() -> None:
+        async with connect(channel):
+            ready.set()
+            await until(end.is_set)
+
+    thread = on_thread(first, other)
+    await until(ready.is_set)
+    async with connect(channel) as client:
+        end.set()
+        await anyio.to_thread.run_sync(thread.join)
+        if first == "asyncio":  # the link was there, and is in a thread now
+            assert await client.receive() == {"action": "gap"}
+        await channel.broadcast(Said(text="x"), group="room")
+        assert await client.receive(Said, timeout=PATIENCE) == Said(text="x")
+        await channel.emit(Hired(name="Ada"), group="nobody")
+
+
+def threads() -> list[threading.Thread]:
+    return [thread for thread in threading.enumerate() if thread.name == "chanx-redis"]
+
+
+def test_a_run_of_trio_takes_its_thread_along(broker: Broker, prefix: str) -> None:
+    layer = RedisLayer(broker.url, prefix=prefix)
+
+    async def main() -> None:
+        one = Member(layer, "one")
+        await one.join("room")
+        assert len(threads()) == 1
+        one.leave("room")
+
+    before = threads()
+    assert before == []
+    for _ in range(2):
+        anyio.run(main, backend="trio")
+        for thread in threads():
+            thread.join(PATIENCE)
+        assert threads() == []
+    assert broker.subscriptions(prefix) == {}
+
+
+def test_a_run_of_asyncio_needs_no_thread(broker: Broker, prefix: str) -> None:
+    layer = RedisLayer(broker.url, prefix=prefix)
+
+    async def main() -> None:
+        one = Member(layer, "one")
+        await one.join("room")
+        await layer.publish(Publication("x", groups=("room",)))
+        await layer.echo()
+        assert one.got == ["x"]
+        assert threads() == []
+        one.leave("room")
+
+    for _ in range(2):
+        anyio.run(main, backend="asyncio")
+    gc.collect()
+    anyio.run(until, lambda: broker.subscriptions(prefix) == {})
+
+
+def test_loops_that_come_and_go_share_a_link(broker: Broker, prefix: str) -> None:
+    """Under `async_to_sync` each call has a loop of its own."""
+    layer = RedisLayer(broker.url, prefix=prefix)
+    before = int(broker.command("INFO", "stats")["total_connections_received"])
+    for _ in range(20):
+        async_to_sync(layer.publish)(Publication("x", groups=("room",)))
+    assert len(threads()) == 1
+    connections = int(broker.command("INFO", "stats")["total_connections_received"]) - before
+    assert connections < 10  # two, and those of this test
+    async_to_sync(layer.aclose)()
+    for thread in threads():
+        thread.join(PATIENCE)
+    assert threads() == []
+
+
+def test_a_link_in_a_thread_that_nobody_uses_ends(broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
+    from chanx.groups.redis import layer as module
+
+    monkeypatch.setattr(module, "LINGER", 0.1)
+    layer = RedisLayer(broker.url, prefix=prefix, heartbeat=0.05)
+    async_to_sync(layer.publish)(Publication("x", groups=("room",)))
+    for thread in threads():
+        thread.join(PATIENCE)
+    assert threads() == []
+    async_to_sync(layer.publish)(Publication("x", groups=("room",)))
+    async_to_sync(layer.aclose)()
+
+
+def test_publishing_from_threads_uses_one_connection_and_no_loop(broker: Broker, prefix: str) -> None:
+    layer = RedisLayer(broker.url, prefix=prefix)
+
+    def publish() -> None:
+        for number in range(50):
+            layer.publish_sync(Publication(str(number), groups=("room",)))
+
+    workers = [threading.Thread(target=publish) for _ in range(4)]
+    for worker in workers:
+        worker.start()
+    for worker in workers:
+        worker.join()
+    ours = [line for line in clients(broker) if "name=chanx-sync" in line]
+    assert len(ours) == 1
+    assert threads() == []
+    broker.command("CLIENT", "KILL", "TYPE", "normal")  # as a server does with connections that are idle for long
+    layer.publish_sync(Publication("x", groups=("room",)))
+    layer._sync.close()  # pyright: ignore[reportPrivateUsage]
+
+
+def clients(broker: Broker) -> list[str]:
+    told: Any = broker.command("CLIENT", "LIST")
+    if isinstance(told, str):
+        return told.splitlines()
+    return [" ".join(f"{key}={value}" for key, value in one.items()) for one in told]
+
+
+async def test_the_order_of_a_thread_is_kept(layer: RedisLayer) -> None:
+    channel = office(layer)
+
+    def publish(thread: int) -> None:
+        for number in range(50):
+            channel.broadcast_sync(Said(text=f"{thread}-{number}"), group="room")
+
+    async with connect(channel) as client:
+        async with anyio.create_task_group() as tasks:
+            for thread in range(3):
+                tasks.start_soon(anyio.to_thread.run_sync, publish, thread)
+        told = [(await client.receive(Said, timeout=PATIENCE)).text for _ in range(150)]
+    for thread in range(3):
+        assert [text for text in told if text.startswith(f"{thread}-")] == [f"{thread}-{n}" for n in range(50)]
+
+
+@pytest.mark.skipif(not hasattr(os, "fork"), reason="this system does not fork")
+async def test_a_forked_process_publishes_and_leaves_the_link_alone(layer: RedisLayer) -> None:
+    one = Member(layer, "one")
+    await one.join("room")
+    await anyio.to_thread.run_sync(layer.publish_sync, Publication("parent", groups=("room",)))
+    child = os.fork()
+    if not child:
+        try:
+            worker = threading.Thread(target=layer.publish_sync, args=(Publication("child", groups=("room",)),))
+            worker.start()
+            worker.join()
+        finally:
+            os._exit(0)
+    await anyio.to_thread.run_sync(os.waitpid, child, 0)
+    await anyio.to_thread.run_sync(layer.publish_sync, Publication("parent again", groups=("room",)))
+    await layer.echo()
+    assert one.got == ["parent", "child", "parent again"]
+    assert one.gaps == 0
+
+
+# -- whole processes --------------------------------------------------------------------------------
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize("server", ["uvicorn", "hypercorn-trio"])
+def test_two_processes_and_nothing_is_left_of_one_that_is_killed(broker: Broker, prefix: str, server: str) -> None:
+    from websockets.sync.client import connect as dial
+
+    env = {"CHANX_TEST_URL": broker.url, "CHANX_TEST_PREFIX": prefix}
+    app = "tests.groups.apps:app"
+    with serve(server, app, env=env) as first, serve("uvicorn", app, env=env) as second:  # noqa: SIM117
+        with dial(first.ws("/")) as one, dial(first.ws("/")) as two, dial(second.ws("/")) as three:
+            assert broker.subscriptions(f"{prefix}:group:") == {f"{prefix}:group:room": 2}
+            one.send('{"action": "say", "text": "hello"}')
+            for client in (one, two, three):
+                assert "hello" in str(client.recv(PATIENCE))
+            first.stopped = True
+            first.kill_all()
+            anyio.run(until, lambda: broker.subscriptions(f"{prefix}:group:") == {f"{prefix}:group:room": 1})
+            second.stopped = True
+            second.kill_all()
+            anyio.run(until, lambda: broker.subscriptions(prefix) == {})
+            assert broker.command("DBSIZE") == 0
+
+
+# -- set-up -----------------------------------------------------------------------------------------
+
+
+def test_channels_that_name_the_same_url_share_a_layer(broker: Broker) -> None:
+    one, two = Channel(groups=broker.url), Channel(groups=broker.url)
+    assert one.layers() == two.layers() == [layer_at(broker.url)]
+    one.include(two)
+    assert not one.healthy()
+    with pytest.raises(ConfigurationError, match="other than that of"):
+        one.include(Channel(groups=f"{broker.url}/1"))
+    async_to_sync(layer_at(broker.url).aclose)()
+
+
+@pytest.mark.parametrize(
+    ("arguments", "told"),
+    [
+        ({"url": "http://user:secret@localhost"}, "'http://localhost' is no URL of a broker"),
+        ({"url": "redis"}, "no URL of a broker"),
+        ({"url": "redis://localhost", "pasword": "x"}, "pasword"),
+        ({"url": "redis://localhost:none"}, "no connection can be made"),
+        ({"timeout": 0}, "timeout=0"),
+        ({"heartbeat": True}, "heartbeat=True"),
+        ({"unavailable": "retry"}, "unavailable='retry'"),
+    ],
+)
+def test_mistakes_are_told_at_once(arguments: dict[str, Any], told: str) -> None:
+    with pytest.raises(ConfigurationError, match=told) as error:
+        RedisLayer(**arguments)
+    assert "secret" not in str(error.value)
+
+
+def test_without_redis_py_it_says_what_to_install() -> None:
+    program = (
+        "import sys; sys.modules['redis'] = None\n"
+        "from chanx import Channel\n"
+        "try: Channel(groups='redis://localhost')\n"
+        "except Exception as error: print(type(error).__name__, error)\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=True, timeout=60)
+    assert ran.stdout.startswith("ConfigurationError")
+    assert 'pip install "chanx[redis]"' in ran.stdout
+
+
+@pytest.mark.parametrize("url", ["redis://u:p@h:1/2?x=y", "rediss://:p@h/0", "unix:///tmp/redis.sock?password=p"])
+def test_no_password_is_logged(url: str) -> None:
+    from chanx.groups.redis import dial
+
+    safe = dial._safe(url)  # pyright: ignore[reportPrivateUsage]
+    assert "p@" not in safe
+    assert "=" not in safe
+
+
+@pytest.mark.parametrize("name", ["", "täglich", "\ud800", "a:b!c-d", "\x00"])
+def test_names_survive_the_way(name: str) -> None:
+    names = wire.Names("prefix")
+    publication = Publication('{"x":1}', "event", (name,), (name,), frozenset({name}), name)
+    sent = names.publishing(publication, "1")
+    assert len(sent) == 2
+    channel = names.group(name)
+    payload = sent[0].rpartition(channel)[2].split(b"\r\n", 2)[2][:-2]
+    assert names.read(channel, payload) == (publication, b"1")
+
+
+async def works(layer: RedisLayer) -> None:
+    one = Member(layer, "one")
+    await one.join("room")
+    await layer.publish(Publication("async", groups=("room",)))
+    await anyio.to_thread.run_sync(layer.publish_sync, Publication("sync", groups=("room",)))
+    await layer.echo()
+    assert one.got == ["async", "sync"]
+    await layer.aclose()
+
+
+async def test_user_and_password_in_the_url_or_in_options(redis_server: str, tmp_path: Path) -> None:
+    options = ("--user", "default", "off", "--user", "ada", "on", ">secret", "~*", "&*", "+@all")
+    with brokers.broker(redis_server, *options) as broker:
+        where = broker.url.removeprefix("redis://")
+        await works(RedisLayer(f"redis://ada:secret@{where}"))
+        await works(RedisLayer(f"valkey://ada:secret@{where}"))
+        await works(RedisLayer(broker.url, username="ada", password="secret"))
+
+
+async def test_tls(redis_server: str, tmp_path: Path) -> None:
+    key, certificate = tmp_path / "key.pem", tmp_path / "certificate.pem"
+    words = "openssl req -x509 -newkey rsa:2048 -nodes -days 2 -subj /CN=127.0.0.1 -addext subjectAltName=IP:127.0.0.1"
+    made = await anyio.run_process([*words.split(), "-keyout", str(key), "-out", str(certificate)], check=False)
+    if made.returncode:
+        pytest.skip("no openssl program")
+    plain = brokers.free_port()
+    options = ("--tls-port", str(plain), "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
+    with brokers.broker(redis_server, *options, "--tls-auth-clients", "no") as broker:
+        assert broker.port != plain
+        await works(RedisLayer(f"rediss://127.0.0.1:{plain}", ssl_ca_certs=str(certificate)))
+        untrusted = RedisLayer(f"rediss://127.0.0.1:{plain}", timeout=0.5)
+        with pytest.raises(LayerUnavailable):
+            await untrusted.publish(Publication("x", groups=("room",)))
+        await untrusted.aclose()
+
+
+async def test_over_a_unix_socket(redis_server: str, tmp_path: Path) -> None:
+    with brokers.broker(redis_server, "--unixsocket", str(tmp_path / "redis.sock")):
+        await works(RedisLayer(f"unix://{tmp_path / 'redis.sock'}"))
