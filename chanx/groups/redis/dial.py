@@ -106,18 +106,24 @@ def _made(pool: Any, url: str, options: dict[str, Any], name: str) -> Any:
     return pool.from_url(url, **{"client_name": name, **options}).make_connection()
 
 
-def abort(line: Line) -> None:
-    """Close the socket at once: what waits to be written is of no use, and a dead link would keep it for long."""
-    writer: Any = getattr(line, "_writer", None)
-    if writer is not None:
-        writer.transport.abort()
+class Grip:
+    """The socket of a connection, to close it at once: what waits to be written is of no use any more, and a dead link,
+    or the polite end of TLS, would keep it for long. redis-py has closed it politely where an operation was cancelled.
 
+    Args:
+        line: connected.
+    """
 
-def descriptor(line: Any) -> int | None:
-    """The number of the socket."""
-    writer: Any = getattr(line, "_writer", None)
-    socket = None if writer is None else writer.get_extra_info("socket")
-    return None if socket is None else cast(int, socket.fileno())
+    def __init__(self, line: Line) -> None:
+        writer: Any = getattr(line, "_writer", None)
+        self._transport = None if writer is None else writer.transport
+        socket: Any = None if writer is None else writer.get_extra_info("socket")
+        self.number: int | None = None if socket is None else socket.fileno()
+
+    def abort(self) -> None:
+        """Close it."""
+        if self._transport is not None:
+            self._transport.abort()
 
 
 def broker_errors() -> tuple[type[Exception], ...]:

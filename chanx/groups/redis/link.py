@@ -202,13 +202,15 @@ class Link:
     async def _try(self) -> BaseException | None:
         """One life of the connections; what broke them, or None when nobody needs them any more."""
         lines: list[dial.Line] = []
+        grips: list[dial.Grip] = []
         try:
             async with asyncio.timeout(self._options.connect_timeout):
                 for kind in ("hear", "publish"):
                     line = self._dial.line(f"chanx-{kind}-{self._name}")
                     lines.append(line)
                     await line.connect()
-                    self.sockets += [number for number in [dial.descriptor(line)] if number is not None]
+                    grips.append(dial.Grip(line))
+                    self.sockets = [grip.number for grip in grips if grip.number is not None]
             hear, publish = lines
             async with asyncio.TaskGroup() as tasks:
                 beside = [tasks.create_task(self._hear(hear)), tasks.create_task(self._subscribe(hear))]
@@ -221,8 +223,9 @@ class Link:
             return _first(error)
         finally:
             self.sockets = []
+            for grip in grips:
+                grip.abort()
             for line in lines:
-                dial.abort(line)
                 with contextlib.suppress(Exception):
                     await line.disconnect(nowait=True)
         return None
