@@ -20,7 +20,7 @@ help:
 	@echo "make test    run the test suite (ARGS= goes to pytest)"
 	@echo "make full    the suite with every matrix and repetition in its long form (ARGS= goes to pytest)"
 	@echo "make hosts   all applications on all servers, over real sockets (ARGS= goes to pytest)"
-	@echo "make faults  what breaks, on all of them: slow readers, resets, vanished clients, SIGTERM, SIGKILL"
+	@echo "make faults  what breaks, on all of them: slow readers, resets, vanished clients, SIGTERM, SIGKILL, Redis"
 	@echo "make check   lint, formatting, types, architecture, docs"
 	@echo "make format  let ruff format and fix what it can"
 	@echo "make bench   print CPU time and instructions per message (ARGS= runs one benchmark its own way)"

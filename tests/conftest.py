@@ -2,9 +2,13 @@
 
 from __future__ import annotations
 
+import secrets
+from collections.abc import Iterator
+
 import pytest
 
-from tests import programs
+from tests import brokers, programs
+from tests.brokers import Broker
 
 
 @pytest.fixture(params=[pytest.param("asyncio", id="asyncio"), pytest.param("trio", id="trio")])
@@ -24,6 +28,19 @@ def chromium() -> str:
 def redis_server() -> str:
     """The path of the redis-server program."""
     return programs.need("redis-server")
+
+
+@pytest.fixture(scope="session")
+def broker(redis_server: str) -> Iterator[Broker]:
+    """A Redis server, shared by the tests of this process; each takes a prefix of its own."""
+    with brokers.broker(redis_server) as made:
+        yield made
+
+
+@pytest.fixture
+def prefix() -> str:
+    """What names at the server begin with, that nobody else uses."""
+    return f"test-{secrets.token_hex(6)}"
 
 
 @pytest.fixture(scope="session")

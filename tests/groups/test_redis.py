@@ -23,7 +23,7 @@ from chanx.testing import connect
 from tests import brokers
 from tests.brokers import Broker
 from tests.kernel.messages import Hired, Said, Say
-from tests.servers import serve
+from tests.servers import free_port, serve
 
 pytestmark = pytest.mark.redis
 PATIENCE = 30.0
@@ -378,7 +378,7 @@ def test_loops_that_come_and_go_share_a_link(broker: Broker, prefix: str) -> Non
 
 
 def test_a_link_in_a_thread_that_nobody_uses_ends(broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
-    from chanx.groups.redis import layer as module
+    from chanx.groups.redis import linked as module
 
     monkeypatch.setattr(module, "LINGER", 0.1)
     layer = RedisLayer(broker.url, prefix=prefix, heartbeat=0.05)
@@ -566,7 +566,7 @@ async def test_tls(redis_server: str, tmp_path: Path) -> None:
     made = await anyio.run_process([*words.split(), "-keyout", str(key), "-out", str(certificate)], check=False)
     if made.returncode:
         pytest.skip("no openssl program")
-    plain = brokers.free_port()
+    plain = free_port()
     options = ("--tls-port", str(plain), "--tls-cert-file", str(certificate), "--tls-key-file", str(key))
     with brokers.broker(redis_server, *options, "--tls-auth-clients", "no") as broker:
         assert broker.port != plain

@@ -14,17 +14,16 @@ import logging
 import random
 import secrets
 import time
-from collections import deque
 from collections.abc import Iterable
 from typing import Any, Protocol
 
 import msgspec
 
-from chanx.exceptions import LayerUnavailable
+from chanx.exceptions import ChanxError, LayerUnavailable
 from chanx.groups.layer import Publication
 from chanx.groups.redis import dial, wire
 from chanx.groups.redis.options import Options
-from chanx.groups.redis.waiter import Waiter
+from chanx.groups.redis.outgoing import Entry, Outgoing
 from chanx.groups.redis.wishes import Wishes
 
 logger = logging.getLogger("chanx")
@@ -33,16 +32,14 @@ logger = logging.getLogger("chanx")
 FIRST_PAUSE = 0.1
 #: How many are told of a gap at once, and the seconds until the next: they all come with a request then.
 TOLD_AT_ONCE, TOLD_EVERY = 500, 0.05
-#: What goes out in one write, at most: entries.
-BATCH = 1000
-#: The parts of a timeout. One in which something came does not count, nor does more than one while the loop stood still;
+#: The parts of a timeout. One in which something came does not count, nor more than one while the loop stood still;
 #: but after so many times the timeout it is over.
 SLICES, PATIENCE = 10, 6
 #: Ids of packets that came by several of the broker's channels, which are remembered so that each is taken once.
 REMEMBERED = 4096
 
 
-class Silent(Exception):
+class Silent(ChanxError):
     """The link did not hear itself in time."""
 
 
@@ -68,22 +65,6 @@ class Listens(Protocol):
     def ended(self, link: Link) -> None:
         """The link has ended, on whatever way; its loop may be gone."""
         ...
-
-
-class Entry:
-    """Commands of one publication that wait to be sent."""
-
-    __slots__ = ("commands", "size", "waiter")
-
-    def __init__(self, commands: list[bytes], waiter: Waiter | None) -> None:
-        self.commands = commands
-        self.size = sum(map(len, commands))
-        self.waiter = waiter
-
-    def resolve(self, error: LayerUnavailable | None = None) -> None:
-        """It is done, or failed."""
-        if self.waiter is not None:
-            self.waiter.resolve(error)
 
 
 class Link:
@@ -112,10 +93,8 @@ class Link:
         self._layer = layer
         self._name = secrets.token_hex(8)
         self._control = names.control(self._name)
-        self._queue: deque[Entry] = deque()
-        self._bytes = 0
+        self._outgoing = Outgoing(options)
         self._flight: list[Entry] = []
-        self._some = asyncio.Event()  # something waits to be published
         self._wished = asyncio.Event()  # wishes have changed
         self._answers = 0
         self._confirmed = asyncio.Event()
@@ -137,12 +116,8 @@ class Link:
             entry.resolve(LayerUnavailable("the link was closed"))
         elif self.failed and not self._options.wait:
             entry.resolve(LayerUnavailable(f"{self._dial.where} cannot be reached"))
-        elif len(self._queue) >= self._options.queue or self._bytes + entry.size > self._options.queue_bytes:
-            entry.resolve(LayerUnavailable("too much waits to be published"))
         else:
-            self._queue.append(entry)
-            self._bytes += entry.size
-            self._some.set()
+            self._outgoing.put(entry)
 
     def wished(self) -> None:
         """Wishes have changed."""
@@ -186,8 +161,7 @@ class Link:
         self.over = True
         self._broken()
         self._wishes.forget(self._control)
-        while self._queue:
-            self._taken().resolve(LayerUnavailable("the link was closed"))
+        self._outgoing.fail("the link was closed")
         self._layer.ended(self)
 
     def take_affected(self) -> list[str]:
@@ -234,8 +208,7 @@ class Link:
         """Nothing is heard from here on; was something before?"""
         was, self.up = self.up, False
         self._down.set()
-        kept = [entry for entry in self._queue if entry.waiter is not None]
-        self._queue, self._bytes = deque(kept), sum(entry.size for entry in kept)
+        self._outgoing.broke()
         self._needed = self._answers = 0
         self._confirmed.clear()
         self._affected.update(dict.fromkeys(self._layer.affected(self._wishes.broke())))
@@ -255,22 +228,15 @@ class Link:
     def _expire(self) -> None:
         now = time.monotonic()
         why = f"{self._dial.where} cannot be reached"
-        while self._queue and (waiter := self._queue[0].waiter) is not None and waiter.deadline <= now:
-            self._taken().resolve(LayerUnavailable(why))
+        self._outgoing.expire(now, why)
         for waiter in self._wishes.waiting():
             if waiter.deadline <= now:
                 waiter.resolve(LayerUnavailable(why))
 
     def _fail(self, why: str) -> None:
-        while self._queue:
-            self._taken().resolve(LayerUnavailable(why))
+        self._outgoing.fail(why)
         for waiter in self._wishes.waiting():
             waiter.resolve(LayerUnavailable(why))
-
-    def _taken(self) -> Entry:
-        entry = self._queue.popleft()
-        self._bytes -= entry.size
-        return entry
 
     # -- its parts ----------------------------------------------------------------------------------
 
@@ -334,12 +300,7 @@ class Link:
     async def _send(self, line: dial.Line) -> None:
         refusal = dial.refusals()
         while True:
-            if not self._queue:
-                self._some.clear()
-                await self._some.wait()
-            batch: list[Entry] = []
-            while self._queue and len(batch) < BATCH:
-                batch.append(self._taken())
+            batch = await self._outgoing.batch()
             self._flight = batch
             await line.send_packed_command([one for entry in batch for one in entry.commands], check_health=False)
             for entry in batch:
@@ -357,9 +318,7 @@ class Link:
         while not self._layer.unused():
             self._echo = secrets.token_bytes(8)
             self._echoed.clear()
-            self._queue.appendleft(entry := Entry([wire.command(b"PUBLISH", self._control, self._echo)], None))
-            self._bytes += entry.size
-            self._some.set()
+            self._outgoing.put_first(Entry([wire.command(b"PUBLISH", self._control, self._echo)], None))
             await self._within(self._echoed, self._options.heartbeat_timeout, "it did not hear itself in time")
             if not self.up:
                 await self._came_up()
