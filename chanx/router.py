@@ -108,7 +108,7 @@ class Channel(Registrar, Publisher):
         self._overflow = overflow
         self._allowed_origins: Collection[str] | None = None if allowed_origins is None else frozenset(origins)
         self._subprotocols: tuple[str, ...] = tuple(subprotocols)
-        layer = _layer_of(groups)
+        layer = _layer_of(where, groups)
         self._given_layer = layer
         self._own_layer: GroupLayer | None = layer
         self._on_gap = on_gap or ("notify" if envelope else "close")
@@ -318,12 +318,15 @@ class Channel(Registrar, Publisher):
         await send({"type": "lifespan.shutdown.complete"})
 
 
-def _layer_of(groups: GroupLayer | str | None) -> GroupLayer | None:
+def _layer_of(where: str, groups: GroupLayer | str | None) -> GroupLayer | None:
     if not isinstance(groups, str):
         return groups
     from chanx.groups.redis import layer_at
 
-    return layer_at(groups)
+    try:
+        return layer_at(groups)
+    except ConfigurationError as error:
+        raise ConfigurationError(f"Channel at {where}: {error}") from None
 
 
 def _check(

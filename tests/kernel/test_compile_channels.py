@@ -136,7 +136,7 @@ ARGUMENTS: list[tuple[dict[str, Any], str]] = [
     ({"refuse": "silently"}, '"http" or "close"'),
     ({"allowed_origins": "https://example.com"}, "give a list"),
     ({"subprotocols": "chat.v1"}, "give a list"),
-    ({"groups": "somewhere"}, "no group layer"),
+    ({"groups": "somewhere"}, "no URL of a broker"),
     ({"groups": 3}, "no group layer"),
 ]
 

@@ -138,7 +138,7 @@ async def no_exception(error: Exception) -> None: ...
 
 
 Channel(refuse="silently")  # error
-Channel(groups="redis")  # error
+Channel(groups=3)  # error
 Channel(limits=Limits(maximum=3))  # error
 Channel(name=3)  # error
 Depends(3)  # error
