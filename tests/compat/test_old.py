@@ -16,7 +16,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.channels.testing import WebsocketCommunicator
-from chanx.compat import settings
+from chanx.compat import old, settings
 from chanx.compat.authenticators import AuthenticationResult
 from chanx.exceptions import ConfigurationError
 from chanx.generic.websocket import AsyncJsonWebsocketConsumer
@@ -127,6 +127,12 @@ def layer() -> InMemoryChannelLayer:
     layer = InMemoryChannelLayer()
     register_channel_layer("default", layer)
     return layer
+
+
+@pytest.fixture(autouse=True)
+def _without_django(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Other tests of the same process may have configured it."""
+    monkeypatch.setattr(old, "django_settings", lambda: None)
 
 
 @pytest.fixture

@@ -101,7 +101,7 @@ async def test_migrate_012(office: Any) -> None:
     assert await client.got() == {"action": "welcome", "payload": "Ada"}
     await client.disconnect()
 
-    class Completing(office.OfficeConsumer):  # type: ignore[misc,name-defined]
+    class Completing(office.OfficeConsumer):  # type: ignore[misc]
         send_completion = True
         send_authentication_message = False
 
