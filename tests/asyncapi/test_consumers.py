@@ -21,11 +21,13 @@ from chanx import ConfigurationError
 from chanx.asyncapi import document, walk
 from chanx.asyncapi.generator import AsyncAPIGenerator
 from chanx.channels.generic.websocket import AsyncJsonWebsocketConsumer as ChannelsConsumer
+from chanx.channels.layers import InMemoryChannelLayer, channel_layers, register_channel_layer
 from chanx.channels.routing import ProtocolTypeRouter, URLRouter, include, path, re_path
 from chanx.channels.testing import WebsocketCommunicator
 from chanx.channels.websocket import AsyncJsonWebsocketConsumer
 from chanx.core.authenticator import BaseAuthenticator
 from chanx.core.decorators import channel, event_handler, ws_handler
+from chanx.core.topic import Topic
 from chanx.generic.websocket import AsyncJsonWebsocketConsumer as OldConsumer
 from chanx.messages.base import BaseChannelEvent, BaseGroupMessage, BaseMessage
 from chanx.messages.incoming import PingMessage
@@ -483,3 +485,74 @@ def test_consumers_of_the_older_generation(valid: Valid) -> None:
     assert "Hired" not in made["components"]["schemas"]  # it comes from inside
     assert not {"summary", "description"} & made["operations"]["receive_chat_message"].keys()
     assert valid(made) == []
+
+
+# -- topics
+
+
+class Run(Topic):
+    """One run."""
+
+    pattern = "run:{pk}"
+    passthrough_events = [JobResult]
+
+    @ws_handler
+    async def handle_log(self, message: LogMessage) -> SystemNotification:
+        return SystemNotification(payload=message.payload)
+
+    async def authorize(self, pk: str) -> bool:
+        return pk == "1"
+
+
+class Watching(AsyncJsonWebsocketConsumer):
+    topics = [Run]
+
+    @ws_handler
+    async def handle_ping(self, message: PingMessage) -> PongMessage:
+        return PongMessage()
+
+
+def test_topics_of_consumers(valid: Valid) -> None:
+    made = told(Watching)
+    assert list(made["channels"]) == ["Watching", "Watching.run_pk"]
+    one = made["channels"]["Watching.run_pk"]
+    assert (one["x-topic"]["pattern"], list(one["x-topic"]["parameters"])) == ("run:{pk}", ["pk"])
+    assert (one["address"], one["description"]) == ("/ws", "One run.")
+    found = operations(made)
+    assert found["handle_log"] == ("receive", ["log"], ["system_notification"])
+    assert found["handle_passthrough_job_result"] == ("send", ["job_result"], None)
+    assert found["subscribe"] == ("receive", ["subscribe"], ["subscribed", "error"])
+    assert found["unsubscribe"] == ("receive", ["unsubscribe"], ["unsubscribed", "error"])
+    assert valid(made) == []
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_what_travels_on_topics_fits_the_document(monkeypatch: pytest.MonkeyPatch) -> None:
+    made = told(Watching)
+    schemas, described = made["components"]["schemas"], made["components"]["messages"]
+    topic_messages = {described[name]["name"]: name for name in made["channels"]["Watching.run_pk"]["messages"]}
+
+    def fits(frame: dict[str, Any]) -> str:
+        name = topic_messages[frame["action"]]
+        whole = {"$ref": f"#/components/schemas/{name}", "components": {"schemas": schemas}}
+        jsonschema.Draft7Validator(whole).validate(frame)
+        return str(frame["action"])
+
+    monkeypatch.setattr(channel_layers, "_registered", {})
+    register_channel_layer("default", InMemoryChannelLayer())
+    client = WebsocketCommunicator(Watching.as_asgi(), "/ws")
+    assert (await client.connect())[0]
+
+    async def asked(**frame: Any) -> str:
+        fits(frame)
+        await client.send_json_to(frame)
+        return fits(await client.receive_json_from())
+
+    assert await asked(action="subscribe", topic="run:1", ref="1") == "subscribed"
+    assert await asked(action="subscribe", topic="run:2", ref="2") == "error"
+    assert await asked(action="log", topic="run:1", payload="x") == "system_notification"
+    await Run.broadcast("run:1", JobResult(payload="done"), seq=3)
+    assert fits(await client.receive_json_from()) == "job_result"
+    assert await asked(action="unsubscribe", topic="run:1", version=1) == "unsubscribed"
+    await client.disconnect()
