@@ -33,7 +33,7 @@ LINES: dict[int, tuple[str, ...]] = {
         *("_service", "_serving", "_silence", "_states", "_suspended", "_topics", "_writers"),
     ),
     4: ("router", "_sigterm", "_publisher", "_registry", "__init__"),
-    5: ("asyncapi", "testing", "messages", "compat", "static"),
+    5: ("asyncapi", "testing", "messages", "compat", "static", "constants"),
     6: ("clients", "channels", "playground", "settings", "utils", "core", "generic", "fast_channels", "routing"),
     7: ("cli",),
 }

@@ -8,7 +8,7 @@ import inspect
 from collections.abc import Iterable
 from typing import Any
 
-from chanx.compat.messaging import WebsocketCommunicator
+from chanx.compat.messaging import MessagingCommunicator, WebsocketCommunicator
 from chanx.compat.project import django, project_application
 
 TransactionTestCase: Any = django("test").TransactionTestCase
@@ -32,8 +32,8 @@ class WebsocketTestCase(TransactionTestCase):  # type: ignore[misc]
     def __init__(self, methodName: str = "runTest") -> None:  # noqa: N803 - unittest's
         base: Any = super()
         base.__init__(methodName)
-        self._communicators: list[WebsocketCommunicator] = []
-        self._own: WebsocketCommunicator | None = None
+        self._communicators: list[MessagingCommunicator] = []
+        self._own: Any = None
         method: Any = getattr(self, methodName, None)
         if inspect.iscoroutinefunction(method):  # Django runs it on a loop, which ends with it
             setattr(self, methodName, self._closing(method))
@@ -69,7 +69,7 @@ class WebsocketTestCase(TransactionTestCase):  # type: ignore[misc]
         """A communicator of `ws_path`, the same throughout a test."""
         if self._own is None:
             self._own = self.create_communicator()
-        return self._own
+        return self._own  # type: ignore[no-any-return]
 
     def create_communicator(
         self,
@@ -90,17 +90,23 @@ class WebsocketTestCase(TransactionTestCase):  # type: ignore[misc]
         Raises:
             AttributeError: there is no path.
         """
+        made = WebsocketCommunicator(*self._handshake(router, ws_path, headers, subprotocols))
+        self._communicators.append(made)
+        return made
+
+    def _handshake(
+        self, router: Any, ws_path: str | None, headers: Headers | None, subprotocols: Iterable[str] | None
+    ) -> tuple[Any, str, list[tuple[bytes, bytes]], list[str]]:
+        """What a communicator is made with."""
         path = self.ws_path if ws_path is None else ws_path
         if not path:
             raise AttributeError(f'{type(self).__qualname__} has no ws_path; write `ws_path = "/ws/chat/"`')
-        made = WebsocketCommunicator(
+        return (
             router or self.router or websocket_application(),
             path,
             list(self.get_ws_headers() if headers is None else headers),
             list(self.get_subprotocols() if subprotocols is None else subprotocols),
         )
-        self._communicators.append(made)
-        return made
 
 
 def websocket_application() -> Any:

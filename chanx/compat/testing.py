@@ -47,7 +47,8 @@ class ApplicationCommunicator(_Communicator):
     _future = None  # also where the constructor has raised
 
     def __init__(self, application: Any, scope: dict[str, Any]) -> None:
-        super().__init__(application, scope)
+        # not super(): a communicator of Channels' own may come next, which takes other arguments
+        _Communicator.__init__(self, application, scope)
 
     async def send_input(self, message: dict[str, Any]) -> None:
         """Give the application an event; raises what it has raised."""
