@@ -68,13 +68,13 @@ class WebsocketCommunicatorMixin(MessagingCommunicator):
     async def disconnect(self, code: int = 1000, timeout: float = 1) -> None:
         """Leave, and wait for the end of the application.
 
-        Where the class of consumers is known, nothing happens if the application has ended already.
+        Nothing happens if the application has never begun; nor if it has ended, where the class of consumers is known.
 
         Args:
             code: of the close.
             timeout: in seconds.
         """
-        if self.consumer is None:  # as Channels' communicator, which raises what the application has raised
+        if self.consumer is None and self._future is not None:  # as Channels', which raises what it has raised
             self._connected = False
             await _Communicator.disconnect(self, code, timeout)
         else:

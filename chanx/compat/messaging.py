@@ -37,14 +37,14 @@ class MessagingCommunicator(_Communicator):
         return self._connected, detail
 
     async def disconnect(self, code: int = 1000, timeout: float = 1) -> None:
-        """Leave, and wait for the end of the application; nothing happens where it has ended already.
+        """Leave, and wait for the end of the application; nothing happens where it has ended, or never begun.
 
         Args:
             code: of the close.
             timeout: in seconds.
         """
         self._connected = False
-        if not self.future.done():
+        if self._future is not None and not self.future.done():
             await super().disconnect(code, timeout)
 
     async def send_message(self, message: BaseModel) -> None:

@@ -44,7 +44,7 @@ class ApplicationCommunicator(_Communicator):
         scope: of the connection.
     """
 
-    _future = None  # also where the constructor has raised
+    _future: asyncio.Future[None] | None = None  # also where the constructor has raised
 
     def __init__(self, application: Any, scope: dict[str, Any]) -> None:
         # not super(): a communicator of Channels' own may come next, which takes other arguments
