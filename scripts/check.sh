@@ -16,6 +16,9 @@ step() {
 step "ruff check" "$py" -m ruff check .
 step "ruff format" "$py" -m ruff format --check .
 step "mypy --strict" "$py" -m mypy --strict --config-file pyproject.toml
+# From its own folder: a path below this one is excluded, as those of the projects without types are.
+step "mypy --strict, examples/django_rooms" env -C examples/django_rooms MYPYPATH="$PWD" \
+    "$PWD/$py" -m mypy --strict --config-file ../../pyproject.toml -p config -p rooms
 # Named, or a pyrightconfig.json in any folder above would be taken in its place.
 step "pyright" "$py" -m pyright --project pyproject.toml --pythonpath "$py"
 step "architecture" "$py" -m pytest -q tests/test_architecture.py
