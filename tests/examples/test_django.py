@@ -5,21 +5,24 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
+from collections.abc import Mapping
 from pathlib import Path
 
 import pytest
 
+from tests.compat import redis
+
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
-PROJECTS = ["django_chat", "django_mixed"]
+PROJECTS = ["django_chat", "django_mixed", "django_rooms"]
 
 
-def manage(project: str, *words: str) -> str:
+def manage(project: str, *words: str, env: Mapping[str, str] | None = None) -> str:
     """What a command of Django's prints; it must end well, and every warning ends it badly."""
     done = subprocess.run(
         [sys.executable, "-W", "error", "manage.py", *words],
         cwd=EXAMPLES / project,
-        env={**os.environ, "PYTHONPATH": str(ROOT)},
+        env={**os.environ, "PYTHONPATH": str(ROOT), **(env or {})},
         stdin=subprocess.DEVNULL,
         stdout=subprocess.PIPE,
         stderr=subprocess.STDOUT,
@@ -35,9 +38,23 @@ def test_all_projects_are_tested() -> None:
     assert sorted(path.parent.name for path in EXAMPLES.glob("*/manage.py")) == PROJECTS
 
 
-@pytest.mark.parametrize("project", PROJECTS)
+@pytest.mark.parametrize("project", ["django_chat", "django_mixed"])
 def test_its_own_tests(project: str) -> None:
     assert "OK" in manage(project, "test")
+
+
+@pytest.mark.redis
+def test_its_own_tests_with_a_worker(redis_server: str, tmp_path: Path) -> None:
+    """With Redis, so that a worker of Celery and a command run in processes of their own."""
+    with redis.serve(redis_server) as url:
+        env = {"ROOMS_REDIS": url, "ROOMS_DATABASE": str(tmp_path / "db.sqlite3")}
+        assert "OK (skipped=1)" in manage("django_rooms", "test", env=env)
+
+
+def test_its_own_tests_in_one_process(tmp_path: Path) -> None:
+    """Without Redis, as it is run at first: what else would change is the layer, which has tests of its own."""
+    env = {"ROOMS_DATABASE": str(tmp_path / "db.sqlite3")}
+    assert "OK" in manage("django_rooms", "test", "rooms.tests.test_workers.OneProcess", env=env)
 
 
 @pytest.mark.parametrize("project", PROJECTS)

@@ -51,11 +51,16 @@ class RoomsTestCase(WebsocketTestCase):
         client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[user]
         return client
 
-    async def enter(self, user: Any, path: str | None = None) -> WebsocketCommunicator:
-        """A client that is let in, and in its groups: a consumer handles nothing before."""
+    async def let_in(self, user: Any, path: str | None = None) -> WebsocketCommunicator:
+        """A client that is let in."""
         client = self.create_communicator(ws_path=path, headers=self.headers(user))
         self.assertEqual(await client.connect(), (True, None))
         self.assertEqual((await self.frame(client, "authentication"))["status_code"], 200)
+        return client
+
+    async def enter(self, user: Any, path: str | None = None) -> WebsocketCommunicator:
+        """A client that is in its groups, too: a consumer handles nothing before."""
+        client = await self.let_in(user, path)
         await client.send_message(PingMessage())
         await self.frame(client, "pong")
         return client

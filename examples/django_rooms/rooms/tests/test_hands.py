@@ -1,34 +1,41 @@
 """Raised hands: the consumer of chanx 0.12."""
 
+from typing import Any
+
 from django.test import override_settings
 
 from chanx.messages.incoming import PingMessage
+from chanx.testing import WebsocketCommunicator
 from rooms.hands import LowerHand, RaiseHand
 from rooms.models import Membership
 
 from .base import RoomsTestCase
 
-HANDS = "/ws/hands/library/"
-
 
 class Hands(RoomsTestCase):
+    def setUp(self) -> None:
+        super().setUp()
+        self.ws_path = "/ws/hands/library/"
+
+    async def come(self, user: Any, raised: list[str]) -> WebsocketCommunicator:
+        """A client that was told whose hands are up."""
+        client = await self.let_in(user)
+        self.assertEqual(await self.frame(client, "hands"), raised)
+        return client
+
     async def test_hands_are_seen_by_all(self) -> None:
-        ada, bob = await self.enter(self.ada, HANDS), await self.enter(self.bob, HANDS)
-        for client in (ada, bob):
-            self.assertEqual(await self.frame(client, "hands"), [])
+        ada, bob = await self.come(self.ada, []), await self.come(self.bob, [])
         await ada.send_message(RaiseHand())
         for client, mine in ((ada, True), (bob, False)):
             moved = {"action": "hand_moved", "payload": {"member": "ada", "up": True}}
             self.assertEqual(await client.receive_json_from(), {**moved, "is_mine": mine, "is_current": mine})
-        again = await self.enter(self.ada, HANDS)
-        self.assertEqual(await self.frame(again, "hands"), ["ada"])
+        again = await self.come(self.ada, ["ada"])
         await again.send_message(LowerHand())
         moved = await ada.receive_json_from()
         self.assertEqual((moved["is_mine"], moved["is_current"]), (True, False))
 
     async def test_the_owner_lowers_all(self) -> None:
-        bob = await self.enter(self.bob, HANDS)
-        await self.frame(bob, "hands")
+        bob = await self.come(self.bob, [])
         await bob.send_message(RaiseHand())
         await self.frame(bob, "hand_moved")
         self.assertEqual((await self.api(self.ada).delete(f"/api/rooms/{self.room.pk}/hands/")).status_code, 204)
@@ -36,21 +43,18 @@ class Hands(RoomsTestCase):
         self.assertFalse(await Membership.objects.filter(hand_up=True).aexists())
 
     async def test_strangers_are_told_and_closed_without_a_code(self) -> None:
-        told, code = await self.refused(HANDS, self.headers(self.eve))
+        told, code = await self.refused(self.ws_path, self.headers(self.eve))
         self.assertEqual((told["status_code"], code), (403, None))
         self.assertEqual(told["data"], {"detail": "You are not in this room."})
 
     @override_settings(CHANX={"SEND_COMPLETION": True})
-    async def test_completions(self) -> None:
-        await self.auth_communicator_of(HANDS)
-
-    async def auth_communicator_of(self, path: str) -> None:
-        self.ws_path = path
-        await self.auth_communicator.connect()
-        await self.auth_communicator.assert_authenticated_status_ok()
-        self.assertEqual(await self.frame(self.auth_communicator, "hands"), [])
-        await self.auth_communicator.send_message(PingMessage())
-        self.assertEqual(await self.auth_communicator.receive_all_json(), [{"action": "pong", "payload": None}])
-        await self.auth_communicator.send_message(RaiseHand())
-        frames = await self.auth_communicator.receive_all_json(wait_group=True)
+    async def test_completions_tell_that_all_was_sent(self) -> None:
+        client = self.auth_communicator
+        await client.connect()
+        await client.assert_authenticated_status_ok()
+        await self.frame(client, "hands")
+        await client.send_message(PingMessage())
+        self.assertEqual(await client.receive_all_json(), [{"action": "pong", "payload": None}])
+        await client.send_message(RaiseHand())
+        frames = await client.receive_all_json(wait_group=True)
         self.assertEqual([one["action"] for one in frames], ["hand_moved"])

@@ -107,7 +107,7 @@ class Talk(RoomsTestCase):
 
     @override_settings(CHANX={"SEND_COMPLETION": True})
     async def test_completions_tell_that_all_was_sent(self) -> None:
-        ada = await self.enter(self.ada)
+        ada = await self.let_in(self.ada)
         await ada.send_message(ReadHistory())
         self.assertEqual([one["action"] for one in await ada.receive_all_json()], ["history"])
 
