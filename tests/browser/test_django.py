@@ -46,6 +46,16 @@ def mixed(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
         yield Server(stack, "project.asgi:application", env=env)
 
 
+@pytest.fixture(scope="module")
+def rooms(tmp_path_factory: pytest.TempPathFactory) -> Iterator[Server]:
+    """With the users and rooms of `prepare`, in one process."""
+    env = {**environment("django_rooms"), "ROOMS_DATABASE": str(tmp_path_factory.mktemp("rooms") / "db.sqlite3")}
+    words = [sys.executable, "examples/django_rooms/manage.py", "prepare"]
+    subprocess.run(words, cwd=ROOT, env={**os.environ, **env}, check=True, timeout=120, stdout=subprocess.DEVNULL)
+    with ExitStack() as stack:
+        yield Server(stack, "config.asgi:application", env=env)
+
+
 def state(page: Page) -> Locator:
     return page.get_by_role("status")
 
@@ -166,6 +176,48 @@ def test_the_channels_page_is_told_that_the_session_has_ended(context: BrowserCo
     mixed.kill()
     mixed.start()
     expect(state(page)).to_have_text("Please sign in.")
+
+
+# -- django_rooms -----------------------------------------------------------------------------------------
+
+
+def log_in(context: BrowserContext, server: Server, name: str) -> Page:
+    page = context.new_page()
+    page.goto(server.url)
+    page.get_by_label("Name").fill(name)
+    page.get_by_label("Password").fill("rooms")
+    page.get_by_role("button", name="Log in").click()
+    expect(page.get_by_text(f"You are {name}")).to_be_visible()
+    return page
+
+
+def go_into(page: Page, room: str) -> None:
+    page.get_by_role("link", name=room).click()
+    expect(state(page)).to_have_text("Connected")
+
+
+def test_members_talk_raise_hands_and_ask_for_digests(
+    context: BrowserContext, other: BrowserContext, rooms: Server
+) -> None:
+    ada, bob = log_in(context, rooms, "ada"), log_in(other, rooms, "bob")
+    expect(ada.get_by_role("listitem")).to_have_text(["Garden", "Library"])
+    for page in (ada, bob):
+        go_into(page, "Garden")
+    ada.get_by_label("Message", exact=True).fill("<b>hello</b>")
+    expect(bob.get_by_text("ada is writing…")).to_be_visible()
+    ada.get_by_role("button", name="Send").click()
+    for page in (ada, bob):
+        expect(talk(page)).to_have_text(["ada<b>hello</b>"])
+    expect(bob.get_by_text("ada is writing…")).to_be_hidden()
+    bob.get_by_role("button", name="Raise hand").click()
+    for page in (ada, bob):
+        expect(page.get_by_text("Hands: bob")).to_be_visible()
+    ada.get_by_role("button", name="Digest").click()
+    expect(talk(ada)).to_have_text(["ada<b>hello</b>", "1 lines: ada 1"])
+    expect(talk(bob)).to_have_count(1)
+    bob.reload()
+    expect(talk(bob)).to_have_text(["ada<b>hello</b>"])
+    expect(bob.get_by_role("button", name="Lower hand")).to_be_visible()
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])

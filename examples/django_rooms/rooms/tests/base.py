@@ -4,7 +4,7 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.test import AsyncClient, Client
+from django.test import AsyncClient, Client, override_settings
 from rest_framework.authtoken.models import Token
 
 from chanx.messages.incoming import PingMessage
@@ -12,6 +12,8 @@ from chanx.testing import WebsocketCommunicator, WebsocketTestCase
 from rooms.models import Room
 
 Headers = list[tuple[bytes, bytes]]
+
+quick_passwords = override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
 
 
 class RoomsTestCase(WebsocketTestCase):

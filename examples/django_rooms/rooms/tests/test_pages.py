@@ -8,7 +8,10 @@ from django.test import TestCase
 
 from rooms.models import Room
 
+from .base import quick_passwords
 
+
+@quick_passwords
 class Pages(TestCase):
     @classmethod
     def setUpTestData(cls) -> None:

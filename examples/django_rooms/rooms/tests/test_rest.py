@@ -2,11 +2,12 @@
 
 from rooms.models import Message
 
-from .base import RoomsTestCase
+from .base import RoomsTestCase, quick_passwords
 
 JSON = "application/json"
 
 
+@quick_passwords
 class Rest(RoomsTestCase):
     def setUp(self) -> None:
         super().setUp()
