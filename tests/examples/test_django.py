@@ -10,7 +10,7 @@ from pathlib import Path
 
 import pytest
 
-from tests.compat import redis
+from tests import brokers
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -46,7 +46,7 @@ def test_its_own_tests(project: str) -> None:
 @pytest.mark.redis
 def test_its_own_tests_with_a_worker(redis_server: str, tmp_path: Path) -> None:
     """With Redis, so that a worker of Celery and a command run in processes of their own."""
-    with redis.serve(redis_server) as url:
+    with brokers.serve(redis_server) as url:
         env = {"ROOMS_REDIS": url, "ROOMS_DATABASE": str(tmp_path / "db.sqlite3")}
         assert "OK (skipped=1)" in manage("django_rooms", "test", env=env)
 
