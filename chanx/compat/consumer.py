@@ -99,7 +99,7 @@ class AsyncConsumer:
         dispatch: Any = self.dispatch
         if getattr(dispatch, "__func__", None) is AsyncConsumer.dispatch:
             dispatch = self._chanx_called  # the same, with a coroutine less for each message
-        self._chanx_pump = Pump(dispatch, receive, hasattr(self, "chanx_broadcast"), self._chanx_client_left)
+        self._chanx_pump = self._chanx_made_pump(dispatch, receive)
         try:
             await self._chanx_pump.run(layer, channel)
         except GeneratorExit:  # the loop has ended before the connection: nothing can be awaited any more
@@ -123,6 +123,10 @@ class AsyncConsumer:
     def _chanx_farewell(self, error: BaseException) -> dict[str, Any] | None:  # noqa: ARG002
         """The event to clean up by after what has ended the consumer; None where there is nothing to clean up."""
         return None
+
+    def _chanx_made_pump(self, dispatch: Any, receive: Any) -> Pump:
+        """What runs the consumer."""
+        return Pump(dispatch, receive, hasattr(self, "chanx_broadcast"), self._chanx_client_left)
 
     def _chanx_client_left(self) -> None:
         """The client has left while a method runs, and some servers take what is sent to nobody."""

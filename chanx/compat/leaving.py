@@ -23,10 +23,10 @@ from chanx._room import Room
 from chanx.compat.turns import Turns
 from chanx.types import Limits
 
-_LIMITS = Limits()
+LIMITS = Limits()
 
 #: How long what a client had sent before it left may still be handled, in seconds.
-LINGER = _LIMITS.linger
+LINGER = LIMITS.linger
 
 #: A handler that goes on for so many seconds after that is cancelled again; longer than one waits for its thread.
 AGAIN = 6.0
@@ -103,7 +103,7 @@ class Leaving(Turns):
             self._reader = ReadAhead(
                 self._received,
                 self._home,
-                Room(_LIMITS),
+                Room(LIMITS),
                 contextvars.copy_context(),
                 sift=_sift,
                 gone=self.leave,

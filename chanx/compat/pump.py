@@ -101,8 +101,8 @@ class Pump(Leaving):
                     self._interrupt = scope.cancel
                     self._listen(layer, channel)
                     await self._serve()
-        except GeneratorExit:  # the loop has ended before the connection, and all its tasks with it
-            self._worker = self._cancel_hearing = self._reader = None
+        except GeneratorExit:  # the loop has ended before the connection
+            self._forget()
             raise
         except asyncio.CancelledError:
             if self._error is None or (task is not None and task.cancelling() > self._cancelling + 1):
@@ -113,12 +113,12 @@ class Pump(Leaving):
             if task is not None and self._error is not None:
                 task.uncancel()
             try:
-                if self._worker is not None or self._cancel_hearing is not None or self._reader is not None:
+                if self._halt():
                     await self._stop()
             finally:
                 if self._mailbox is not None:
                     layer.discard(self._mailbox)
-                self._worker = self._reader = None
+                self._forget()
                 # nothing is to wait for the collector of garbage
                 del self._dispatch, self._gone, self._next, self._receive
         if self._error is not None:
@@ -366,21 +366,33 @@ class Pump(Leaving):
             self._ended.set()
             self._ended = None
 
+    def _halt(self) -> bool:
+        """Nothing is dispatched any more: cancel what is; does anything go on?"""
+        reader = self._reader
+        if self._cancel_hearing is not None:
+            self._cancel_hearing()
+        if reader is not None:
+            reader.stop()
+        if self._worker is not None:
+            self._worker.cancel()
+        return self._working or self._cancel_hearing is not None or (reader is not None and reader.reading)
+
     async def _stop(self) -> None:
-        """Nothing is dispatched any more; wait for the end of what is."""
+        """Wait for the end of what was cancelled."""
         with anyio.CancelScope(shield=True):
-            reader = self._reader
             while True:
-                if self._cancel_hearing is not None:
-                    self._cancel_hearing()
-                if reader is not None:
-                    reader.stop()
-                if self._worker is not None:
-                    self._worker.cancel()
-                if not self._working and self._cancel_hearing is None and (reader is None or not reader.reading):
-                    return
                 with anyio.move_on_after(PATIENCE):  # a handler may have caught its cancellation
-                    while self._working or self._cancel_hearing:
-                        await self._end()
-                    while reader is not None and reader.reading:
-                        await reader.changed()
+                    await self._others_end()
+                if not self._halt():
+                    return
+
+    async def _others_end(self) -> None:
+        reader = self._reader
+        while self._working or self._cancel_hearing:
+            await self._end()
+        while reader is not None and reader.reading:
+            await reader.changed()
+
+    def _forget(self) -> None:
+        """The other tasks are over."""
+        self._worker = self._cancel_hearing = self._reader = None

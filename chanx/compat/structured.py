@@ -7,7 +7,7 @@ text goes straight into the compiled validator. Else it goes the long way, over 
 them are is looked up once for each connection. Names that are not documented begin with `_chanx_`: the others are free
 for users' classes.
 
-Nothing is dispatched before the client is known to be let in.
+Nothing is dispatched before the client is known to be let in. Messages are handled concurrently (`ConcurrentPump`).
 """
 
 from __future__ import annotations
@@ -24,9 +24,11 @@ from chanx.compat.answering import Answering, envelope, handled
 from chanx.compat.authenticators import authenticated
 from chanx.compat.casing import camelized, snaked
 from chanx.compat.compiled import Compiled, Described, compiled
+from chanx.compat.concurrent import CONCURRENCY, ConcurrentPump, check_concurrency
 from chanx.compat.exceptions import AcceptConnection, DenyConnection
 from chanx.compat.layers import get_channel_layer
 from chanx.compat.refused import no_json
+from chanx.compat.turns import Sending
 from chanx.compat.websocket import _groups  # pyright: ignore[reportPrivateUsage]
 from chanx.messages.outgoing import CompleteMessage, EventCompleteMessage, GroupCompleteMessage
 
@@ -49,8 +51,14 @@ class StructuredConsumer(Answering):
         authenticator: this connection's.
         user: the authenticator's, or the one that middleware has put into the scope; None where there is none.
         extra_groups: groups beside `groups`; those of all classes that a consumer extends are taken together.
+        concurrency: so many messages of one connection are handled at once. Their handlers begin in the order in which
+            the messages came; 64 more, or 1 MiB of them, wait, and then no more are read from the client.
+
+    Raises:
+        ConfigurationError: `concurrency` is no number above 0; raised where the class is made.
     """
 
+    concurrency: int = CONCURRENCY
     authenticator_class: Any = None
     authenticator: Any = None
     extra_groups: Any = ()
@@ -80,6 +88,10 @@ class StructuredConsumer(Answering):
         if not isinstance(own, str | property):  # a string is a mistake that is told later
             self.groups = self._chanx_all_groups()
         super().__init__(*args, **kwargs)
+
+    def __init_subclass__(cls, **kwargs: Any) -> None:
+        super().__init_subclass__(**kwargs)
+        check_concurrency(cls.concurrency, cls)
 
     @classmethod
     def _chanx_all_groups(cls) -> list[str]:
@@ -117,6 +129,17 @@ class StructuredConsumer(Answering):
         self._chanx_decode, self._chanx_methods, self._chanx_encoders = made.decode, made.methods, made.encoders
         self._chanx_settle()
         await super().__call__(scope, receive, send)
+
+    def _chanx_made_pump(self, dispatch: Any, receive: Any) -> ConcurrentPump:
+        check_concurrency(self.concurrency, type(self))  # that of this instance
+        broadcasts = hasattr(self, "chanx_broadcast")
+        return ConcurrentPump(dispatch, receive, broadcasts, self._chanx_client_left, self.concurrency)
+
+    def _chanx_sender(self, send: Any) -> Sending:
+        return Sending(send)
+
+    def _chanx_client_left(self) -> None:
+        cast(Sending, self.base_send).shut()
 
     async def websocket_connect(self, message: Any) -> None:  # noqa: ARG002
         """Accept a client, ask the authenticator, and join the groups."""

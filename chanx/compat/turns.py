@@ -1,15 +1,18 @@
-"""Whose turn it is, where several tasks dispatch messages of one consumer, which sees one at a time."""
+"""Whose turn it is, where several tasks do what only one may do at a time: dispatch for one consumer, or send."""
 
 from __future__ import annotations
+
+from collections.abc import Awaitable, Callable
+from typing import Any
 
 import anyio
 
 
 class Turns:
-    """The part of a pump that lets tasks take turns.
+    """Lets tasks take turns; the part of a pump that does.
 
     Attributes:
-        busy: is something being dispatched?
+        busy: is it somebody's turn, such as of a task that dispatches?
     """
 
     __slots__ = ("_turns", "busy")
@@ -37,3 +40,45 @@ class Turns:
             self._turns.pop(0).set()
         else:
             self.busy = False
+
+
+class Sending(Turns):
+    """The server's `send` for handlers that run at the same time: one event after another, each whole.
+
+    Not every server takes two at once: the older implementation of websockets fails where both wait for the client.
+    When the client has left, all that send are told by one and the same exception.
+
+    Args:
+        send: the server's ASGI `send`.
+    """
+
+    __slots__ = ("_lost", "_send")
+
+    def __init__(self, send: Callable[[Any], Awaitable[None]]) -> None:
+        Turns.__init__(self)
+        self._send = send
+        self._lost: OSError | None = None
+
+    async def __call__(self, event: Any) -> None:
+        """Send an event.
+
+        Raises:
+            OSError: the client has left.
+        """
+        if self.busy:
+            await self._wait_for_turn()
+        self.busy = True
+        try:
+            if self._lost is not None:
+                raise self._lost.with_traceback(None)
+            await self._send(event)
+        except OSError as error:
+            self._lost = error
+            raise
+        finally:
+            self._pass_turn()
+
+    def shut(self) -> None:
+        """The client has left, and some servers take what is sent to nobody."""
+        if self._lost is None:
+            self._lost = ConnectionResetError("the client has left")
