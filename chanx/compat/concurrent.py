@@ -41,6 +41,11 @@ T = TypeVar("T")
 CONCURRENCY = 16
 
 
+#: So often a handler may let others run, and go on in the loop's next round, before another task leads: as it does by
+#: each message that it sends where `send_message_immediately` is true.
+ROUNDS = 8
+
+
 def check_concurrency(number: Any, owner: type[Any]) -> None:
     """Refuse what is no number of handlers.
 
@@ -95,7 +100,7 @@ class ConcurrentPump(Pump):
         self._connected = False  # frames may be handled
         self._frames: deque[Received] = deque()  # what waits
         self._room = Room(LIMITS)
-        self._free: anyio.Event | None = None  # the server's task waits for something to do
+        self._free: asyncio.Future[None] | anyio.Event | None = None  # the server's task waits for something to do
         self._helpers: set[_Helper] = set()  # other tasks that do something
         self._spare: _Helper | None = None  # and one that does nothing
         self._variables = self._context  # what handlers get copies of
@@ -159,12 +164,24 @@ class ConcurrentPump(Pump):
             await self._last(farewell)
 
     async def _wait_for_work(self) -> None:
-        self._free = anyio.Event()
         try:
-            await self._free.wait()
+            if self._server is not None:
+                self._free = self._server.get_loop().create_future()  # an event takes longer
+                await self._free
+            else:
+                self._free = anyio.Event()
+                await self._free.wait()
         finally:
             self._free = None
             self._called = False
+
+    def _wake(self) -> None:
+        """Have the server's task go on, if it waits for something to do."""
+        free = self._free
+        if isinstance(free, anyio.Event):
+            free.set()
+        elif free is not None and not free.done():
+            free.set_result(None)
 
     # -- each task ----------------------------------------------------------------------------------
 
@@ -213,7 +230,8 @@ class ConcurrentPump(Pump):
     @types.coroutine
     def _driven(self, message: Received, run: Callable[..., Any], *, leads: bool = True) -> Generator[Any, Any, bool]:
         """Dispatch a frame; has the task let another one lead meanwhile?"""
-        told = yielded = False
+        told = False
+        rounds = ROUNDS
         self._active += 1
         try:
             handling: Any = self._dispatch(message)
@@ -221,8 +239,8 @@ class ConcurrentPump(Pump):
             waits_for = run(send, None)
             while True:
                 if not told:
-                    if waits_for is None and not yielded:
-                        yielded = True  # it lets others run, and goes on in the loop's next round
+                    if waits_for is None and rounds:
+                        rounds -= 1
                     else:
                         told = True
                         if leads:
@@ -248,7 +266,7 @@ class ConcurrentPump(Pump):
             return
         self._called = True
         if self._free is not None:
-            self._free.set()
+            self._wake()
         else:
             helper, self._spare = self._spare or _Helper(self, self._home, self._variables.copy()), None
             self._helpers.add(helper)
@@ -269,9 +287,10 @@ class ConcurrentPump(Pump):
             self._spare = helper
         else:
             helper.dismiss()
-        if self._done and self._free is not None:
-            self._free.set()
-        self._tell()
+        if self._done:
+            self._wake()
+        if self._ended is not None:
+            self._tell()
 
     # -- the end ------------------------------------------------------------------------------------
 

@@ -76,7 +76,10 @@ class Sending(Turns):
             self._lost = error
             raise
         finally:
-            self._pass_turn()
+            if self._turns:
+                self._pass_turn()
+            else:
+                self.busy = False
 
     def shut(self) -> None:
         """The client has left, and some servers take what is sent to nobody."""
