@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import asyncio
+import gc
 import json
+import weakref
 from collections.abc import AsyncIterator
 from contextvars import ContextVar
 from typing import Any, Literal
@@ -81,7 +83,7 @@ class Crowd(AsyncJsonWebsocketConsumer[Happened]):
 
     groups = ["all"]
     log: list[Any]
-    gates: dict[str, asyncio.Future[None]]
+    gates: dict[str, asyncio.Future[type[Exception] | None]]
     most = running = 0
 
     async def work(self, name: str) -> None:
@@ -90,7 +92,8 @@ class Crowd(AsyncJsonWebsocketConsumer[Happened]):
         kind.most = max(kind.most, kind.running)
         kind.log.append(name)
         try:
-            await kind.gate(name)
+            if (failure := await kind.gate(name)) is not None:
+                raise failure  # a new one, which nobody keeps
         except asyncio.CancelledError:
             kind.log.append(f"{name} cancelled")
             raise
@@ -98,7 +101,7 @@ class Crowd(AsyncJsonWebsocketConsumer[Happened]):
             kind.running -= 1
 
     @classmethod
-    def gate(cls, name: str) -> asyncio.Future[None]:
+    def gate(cls, name: str) -> asyncio.Future[type[Exception] | None]:
         return cls.gates.setdefault(name, asyncio.get_running_loop().create_future())
 
     @classmethod
@@ -453,7 +456,7 @@ async def test_an_exception_of_one_handler_is_its_own(ours: Any, over: list[Peer
     peer = Peer(consumer, "a", "b", "c")
     over.append(peer)
     await until(lambda: len(consumer.log) == 3)
-    consumer.gate(name).set_exception(LookupError("a secret"))
+    consumer.gate(name).set_result(LookupError)
     await until(lambda: peer.frames == [error({"detail": "Failed to process message for do"})])
     consumer.gate("c").cancel()  # what it awaits, and not the handler
     await until(lambda: len(peer.frames) == 2)
@@ -468,7 +471,7 @@ async def test_a_handler_may_stop_the_consumer(ours: Any, name: str) -> None:
     consumer = crowd()
     peer = Peer(consumer, "a", "b")
     await until(lambda: consumer.log == ["a", "b"])
-    consumer.gate(name).set_exception(StopConsumer())
+    consumer.gate(name).set_result(StopConsumer)
     await peer.over()
     assert consumer.log == ["a", "b", "b cancelled" if name == "a" else "a cancelled"]
     assert ours.group_layer.members.count("all") == 0
@@ -477,7 +480,7 @@ async def test_a_handler_may_stop_the_consumer(ours: Any, name: str) -> None:
 async def test_a_handler_may_close_while_others_run(ours: Any) -> None:
     class Closing(Crowd):
         @ws_handler
-        async def handle_ping(self, message: PingMessage) -> None:
+        async def handle_ping(self, message: PingMessage) -> Any:
             await self.close(4000)
 
     consumer = crowd(Closing)
@@ -525,6 +528,30 @@ async def test_clients_that_are_lost_while_several_send(ours: Any) -> None:
     consumer.open("a", "b")
     await peer.over()
     assert consumer.log == ["a", "b", (4001, 0)]
+
+
+async def test_nothing_of_it_waits_for_the_collector_of_garbage(ours: Any) -> None:
+    alive: list[weakref.ref[Any]] = []
+
+    class Kept(Crowd):
+        async def post_authentication(self) -> None:
+            alive.append(weakref.ref(self))
+
+    consumer = crowd(Kept)
+    gc.collect()
+    gc.disable()
+    try:
+        peer = Peer(consumer, *"abc")
+        await until(lambda: consumer.log == [*"abc"])
+        consumer.open(*"abc")
+        await until(lambda: len(peer.frames) == 3)
+        peer.leave()
+        await peer.over()
+        peer.task = asyncio.ensure_future(asyncio.sleep(0))
+        await peer.settled()
+        assert alive[0]() is None
+    finally:
+        gc.enable()
 
 
 # -- what handlers share, and what not ------------------------------------------------------------------
@@ -679,7 +706,7 @@ async def walk(concurrency: int, steps: list[tuple[str, int]], leave: bool) -> N
                     if step == "open":
                         gate.set_result(None)
                     elif step == "fail":
-                        gate.set_exception(LookupError(name))
+                        gate.set_result(LookupError)
                     else:
                         gate.cancel()
     await look()
