@@ -1,4 +1,4 @@
-"""Channel layers: the one in memory, and which layer an alias means."""
+"""Channel layers: the one in memory, the one over Redis, and which layer an alias means."""
 
 from typing import Any
 
@@ -10,10 +10,12 @@ from chanx.compat.layers import (
     get_channel_layer,
     register_channel_layer,
 )
+from chanx.compat.redis_layer import RedisChannelLayer
 
 __all__ = [
     "DEFAULT_CHANNEL_LAYER",
     "InMemoryChannelLayer",
+    "RedisChannelLayer",
     "channel_layers",
     "get_channel_layer",
     "register_channel_layer",

@@ -12,6 +12,7 @@ from chanx.channels.exceptions import ChannelFull, InvalidChannelLayerError, Sto
 from chanx.channels.generic.http import AsyncHttpConsumer
 from chanx.channels.generic.websocket import AsyncJsonWebsocketConsumer, JsonWebsocketConsumer
 from chanx.channels.layers import InMemoryChannelLayer, get_channel_layer, register_channel_layer
+from chanx.channels.layers import RedisChannelLayer as OverRedis
 from chanx.channels.testing import HttpCommunicator, WebsocketCommunicator
 from tests import brokers
 
@@ -27,6 +28,7 @@ LAYERS = [
     pytest.param("memory", id="channels-memory"),
     pytest.param("core", id="channels_redis-core", marks=pytest.mark.redis),
     pytest.param("pubsub", id="channels_redis-pubsub", marks=pytest.mark.redis),
+    pytest.param("redis", id="chanx-redis", marks=pytest.mark.redis),
 ]
 
 
@@ -43,6 +45,8 @@ async def layer(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
         from channels_redis.core import RedisChannelLayer
 
         made = RedisChannelLayer(hosts=[request.getfixturevalue("redis_url")])
+    elif request.param == "redis":
+        made = OverRedis(hosts=[request.getfixturevalue("redis_url")])
     else:
         from channels_redis.pubsub import RedisPubSubChannelLayer
 
@@ -52,7 +56,7 @@ async def layer(request: pytest.FixtureRequest) -> AsyncIterator[Any]:
     await made.flush()
     if hasattr(made, "close_pools"):
         await made.close_pools()
-    await made.close() if request.param in ("ours", "memory") else None
+    await made.close() if request.param in ("ours", "memory", "redis") else None
 
 
 class Async(AsyncJsonWebsocketConsumer):

@@ -225,6 +225,7 @@ class Linked:
                 os.dup2(blank, number)  # the socket is closed here, and its number stays taken
             os.close(blank)
         self._sync.forked()
+        self._owners.clear()
         self._reset()
 
 
