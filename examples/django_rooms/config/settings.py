@@ -67,6 +67,7 @@ LOGIN_REDIRECT_URL = "index"
 LOGOUT_REDIRECT_URL = "index"
 STATIC_URL = "static/"
 USE_TZ = True
+TIME_ZONE = "UTC"
 
 # Views and WebSockets ask the same classes. The first one has a word for `WWW-Authenticate`, so strangers get a 401.
 REST_FRAMEWORK = {
@@ -86,8 +87,8 @@ if REDIS is None:
 else:
     CHANNEL_LAYERS = {
         "default": {
-            "BACKEND": "channels_redis.core.RedisChannelLayer",
-            "CONFIG": {"hosts": [{"address": REDIS, "socket_timeout": None}]},
+            "BACKEND": "chanx.channels.layers.RedisChannelLayer",
+            "CONFIG": {"hosts": [REDIS], "prefix": "rooms"},
         }
     }
     CELERY_BROKER_URL = REDIS

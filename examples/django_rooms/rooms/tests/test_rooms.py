@@ -49,9 +49,9 @@ class WhoMayEnter(RoomsTestCase):
         self.assertEqual(code, 4404)
 
     async def test_no_pages_of_other_hosts(self) -> None:
-        for origin, may in ((b"http://localhost", True), (b"http://example.org", False)):
-            with self.subTest(origin):
-                headers = [*self.headers(self.ada), (b"origin", origin)]
+        for origins, may in (([b"http://localhost"], True), ([b"http://example.org"], False), ([], False)):
+            with self.subTest(origins):
+                headers = [*self.headers(self.ada), *((b"origin", origin) for origin in origins)]
                 client = WebsocketCommunicator(application, self.ws_path, headers)
                 self.assertEqual((await client.connect())[0], may)
                 if may:
