@@ -113,21 +113,27 @@ def told_of(consumer: Any) -> Told | None:
 
     frames: list[Any] = [outgoing.ErrorMessage]
     authenticator = getattr(consumer, "authenticator_class", None)
+    by_itself: bool = consumer._chanx_authenticates  # as consumers of 0.12 do, which close without a code
     own = getattr(authenticator, "send_authentication_message", getattr(consumer, "send_authentication_message", None))
-    if authenticator is not None and send_authentication_message(own if isinstance(own, bool) else None):
-        frames.append(outgoing.AuthenticationMessage)
+    if by_itself or authenticator is not None:
+        frames += [outgoing.AuthenticationMessage] if send_authentication_message(_flag(own)) else []
     if chosen("send_completion"):
         frames += [outgoing.CompleteMessage, outgoing.GroupCompleteMessage]
-        frames += [outgoing.EventCompleteMessage] if compiled(consumer).incoming_events else []
+        event_complete = consumer._chanx_event_complete
+        frames += [event_complete] if compiled(consumer).incoming_events and event_complete not in frames else []
     topics: Any = getattr(compiled(consumer), "topics", ())
     return Told(
         tags=tuple(compiled(consumer).tags),
         error=outgoing.ErrorMessage,
         frames=tuple(frames),
         camelized=chosen("camelize"),
-        close_codes=_CLOSE if authenticator is not None else {},
+        close_codes=_CLOSE if authenticator is not None and not by_itself else {},
         topics=tuple(
             ToldTopic(route.pattern.text, made.plan, made.described.title, made.described.description)
             for route, made in topics
         ),
     )
+
+
+def _flag(own: Any) -> bool | None:
+    return own if isinstance(own, bool) else None

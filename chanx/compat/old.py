@@ -108,6 +108,7 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
     }
     _chanx_in_hooks = ("websocket_receive", "receive", "decode_json", "receive_json", "handle_json")
     _chanx_event_complete = CompleteMessage
+    _chanx_authenticates = True
     _chanx_replies = False
     _chanx_parameters: ClassVar[tuple[Any, ...] | None] = None
 

@@ -73,6 +73,8 @@ class StructuredConsumer(Answering):
     _chanx_out_hooks: ClassVar[tuple[str, ...]] = ("send_json", "encode_json")
     #: What follows an event.
     _chanx_event_complete: ClassVar[type[BaseModel]] = EventCompleteMessage
+    #: Tells its verdict whether or not an authenticator is named.
+    _chanx_authenticates: ClassVar[bool] = False
     #: The class that all of them are compared with.
     _chanx_unchanged: ClassVar[type[Any]]
 

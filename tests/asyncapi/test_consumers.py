@@ -483,8 +483,25 @@ def test_consumers_of_the_older_generation(valid: Valid) -> None:
     }
     assert {"receive_chat_message", "receive_ping_message"} <= found.keys()
     assert "Hired" not in made["components"]["schemas"]  # it comes from inside
+    assert {"AuthenticationMessage", "ErrorMessage"} <= one["messages"].keys()
+    assert "x-close-codes" not in one
     assert not {"summary", "description"} & made["operations"]["receive_chat_message"].keys()
     assert valid(made) == []
+
+
+def test_what_the_older_generation_sends_by_itself() -> None:
+    class Quiet(OldConsumerOfRooms):
+        send_authentication_message = False
+
+    class Talkative(OldConsumerOfRooms):
+        send_completion = True
+
+    def sent(consumer: Any) -> set[str]:
+        made = document(URLRouter([path("", consumer.as_asgi())]), title="Old", version="1")
+        return set(next(iter(made["channels"].values()))["messages"]) - {"ChatMessage", "PingMessage", "RoomMessage"}
+
+    assert sent(Quiet) == {"ErrorMessage"}
+    assert sent(Talkative) == {"ErrorMessage", "AuthenticationMessage", "CompleteMessage", "GroupCompleteMessage"}
 
 
 # -- topics
