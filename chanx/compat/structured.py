@@ -33,7 +33,7 @@ from chanx.compat.websocket import _groups  # pyright: ignore[reportPrivateUsage
 from chanx.messages.outgoing import CompleteMessage, EventCompleteMessage, GroupCompleteMessage
 
 #: Types of messages of the channel layer that have methods of their name.
-_OFTEN = frozenset(("handle_group_message", "handle_channel_event"))
+_OFTEN = frozenset(("handle_group_message", "handle_channel_event", "handle_topic_event"))
 
 logger = logging.getLogger("chanx")
 

@@ -51,6 +51,7 @@ class Subscription:
         done: nothing of it is left.
         refusal: why the client was refused.
         live: it has not ended.
+        joined: it is in its topic's group.
         entered: `on_subscribe` has finished, and `on_unsubscribe` has not been called.
         told: the client has got `subscribed`, or none is for it.
         running: how many of its handlers run.
@@ -156,8 +157,10 @@ class Subscriptions:
             if result is not None and one.live:
                 await consumer.handle_result(result)
         except BaseException as error:  # noqa: BLE001 - of the application
-            failure = consumer._chanx_ordinary(error)
-            await consumer.handle_message_handler_error(failure, made.tag(message), message)
+            if not one.live:  # nothing is sent for it any more
+                self._failed(error, one.topic, made.methods[message.__class__])
+                return
+            await consumer.handle_message_handler_error(consumer._chanx_ordinary(error), made.tag(message), message)
         if consumer.send_completion and one.live:
             await consumer.send_message(CompleteMessage())
 
@@ -350,7 +353,7 @@ class Subscriptions:
     async def event(self, payload: Mapping[str, Any]) -> None:
         """Handle an event that was broadcast to a topic."""
         one = self._live.get(payload["topic"])
-        if one is None:
+        if one is None or not one.joined:
             return
         await one.begun.wait()
         if not one.live:

@@ -200,7 +200,7 @@ async def test_messages_of_a_topic_are_validated_and_their_errors_answered_with_
     await client.disconnect()
 
 
-async def test_broadcasts_reach_the_subscribers_with_their_position() -> None:
+async def test_broadcasts_reach_subscribers_with_their_position() -> None:
     one, two, other = [await opened(Hub) for _ in range(3)]
     for client in (one, two):
         await subscribed(client, "run:1")

@@ -61,6 +61,17 @@ SHOWN_BY = {
     "Classes of exceptions": "test_the_exceptions_are_those_of_channels_where_it_is_installed",
 }
 
+#: The same of topics, and of what tests are written with.
+TOPICS_SHOWN_BY = {
+    "Topics of a connection": "test_a_connection_has_so_many_topics",
+    "The groups of topics on the channel layer": "test_two_topics_never_share_a_group",
+    "A broadcast to a name that the pattern does not match": "test_broadcasts_reach_subscribers_with_their_position",
+    "`receive_all_messages` without completions": (
+        "test_without_completions_all_of_the_time_is_waited_and_the_application_goes_on"
+    ),
+    "`WebsocketCommunicator` without `consumer=`": "test_the_consumer_is_known_by_its_application",
+}
+
 #: The same of authentication in the other generations of chanx.
 AUTHENTICATION_SHOWN_BY = {
     "Parameters in the URL, and no queryset": "test_nobody_is_asked_for_anything_where_nothing_says_so",
@@ -91,6 +102,7 @@ def differences(after: str, before: str) -> list[str]:
     [
         ("### What behaves differently", "### Move on", SHOWN_BY),
         ("### Authentication", "\n#", AUTHENTICATION_SHOWN_BY),
+        ("### Topics and tests", "\n#", TOPICS_SHOWN_BY),
     ],
 )
 def test_each_difference_is_shown_by_a_test(after: str, before: str, shown_by: dict[str, str]) -> None:
