@@ -20,6 +20,7 @@ from chanx.compat.compiled import Compiled
 from chanx.compat.exceptions import StopConsumer
 from chanx.compat.refused import findings, is_message
 from chanx.compat.settings import setting
+from chanx.compat.text import compact
 from chanx.compat.websocket import AsyncJsonWebsocketConsumer
 from chanx.messages.outgoing import CompleteMessage, ErrorMessage
 
@@ -130,6 +131,11 @@ class Answering(AsyncJsonWebsocketConsumer):
         if self._chanx_logs_sent:
             self._chanx_log("sent", content)
         await super().send_json(content, close)
+
+    @classmethod
+    async def encode_json(cls, content: Any) -> str:
+        """The text of a frame, written as messages are that take the short way."""
+        return compact(content)
 
     def _chanx_log(self, what: str, content: Any) -> None:
         action = self._chanx_action(content)

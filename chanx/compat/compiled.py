@@ -9,6 +9,7 @@ from __future__ import annotations
 import functools
 import inspect
 import itertools
+import json
 import threading
 from collections.abc import Callable, Iterable, Mapping
 from typing import Annotated, Any, Literal, Union, cast
@@ -107,7 +108,7 @@ class Compiled:
     Attributes:
         channel: what documents tell of; its plan is `plan`.
         tags: of the channel, for documents.
-        decode: a frame's text as a message; `validate` reads what JSON gives, with the same validator.
+        decode: a frame's text as a message.
         strict: some class looks at unknown keys: those in `reserved` must be taken out for it.
         methods: the name of the method for a message, by class; `event_methods` for an event.
         events: what validates an event, by the field that its tag stands in, and by tag.
@@ -162,7 +163,6 @@ class Compiled:
         self.decode: Callable[[str], Any] = (
             _codec.union((_nobody(self.discriminator),), self.discriminator) if section is None else section.decode
         )
-        self.validate: Callable[[Any], Any] = cast(Any, self.decode).__self__.validate_python
         self.strict = section is not None and section.strict and bool(described.reserved)
         taken = {key for cls in self.incoming for key in _codec.names(cls)}
         self.reserved = tuple(key for key in described.reserved if key not in taken)
@@ -182,6 +182,18 @@ class Compiled:
             if len(self.encoders) < 1000:  # classes that are made on the fly are not kept for ever
                 self.encoders[cls] = found
         return found
+
+    def validate(self, content: Any) -> Any:
+        """What JSON gives as a message: the very one that `decode` makes of the text.
+
+        Raises:
+            pydantic.ValidationError: it is none.
+        """
+        try:
+            text = json.dumps(content, separators=(",", ":"))
+        except (TypeError, ValueError, RecursionError):  # a `decode_json` of its own has made more of it
+            return cast(Any, self.decode).__self__.validate_python(content)
+        return self.decode(text)
 
     def event(self, data: Any) -> Any:
         """An event from the channel layer; None where no method is for it.

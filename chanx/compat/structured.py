@@ -13,6 +13,7 @@ Nothing is dispatched before the client is known to be let in. Messages are hand
 from __future__ import annotations
 
 import itertools
+import json
 import logging
 from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar, cast
@@ -28,6 +29,7 @@ from chanx.compat.concurrent import CONCURRENCY, ConcurrentPump, check_concurren
 from chanx.compat.exceptions import AcceptConnection, DenyConnection
 from chanx.compat.layers import get_channel_layer
 from chanx.compat.refused import no_json
+from chanx.compat.text import compact
 from chanx.compat.turns import Sending
 from chanx.compat.websocket import _groups  # pyright: ignore[reportPrivateUsage]
 from chanx.messages.outgoing import CompleteMessage, EventCompleteMessage, GroupCompleteMessage
@@ -38,8 +40,15 @@ _OFTEN = frozenset(("handle_group_message", "handle_channel_event", "handle_topi
 logger = logging.getLogger("chanx")
 
 _numbers = itertools.count(1)
-_encode = msgspec.json.Encoder().encode
 _peek = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
+
+
+def _loads(text: str) -> Any:
+    """What a text holds; None where it is no JSON, which is told in a moment."""
+    try:
+        return json.loads(text)
+    except (ValueError, RecursionError):
+        return None
 
 
 class StructuredConsumer(Answering):
@@ -235,15 +244,21 @@ class StructuredConsumer(Answering):
 
     async def _chanx_enveloped(self, text: str) -> None:
         """Handle a frame with something beside its message, or with something within it that looks like that."""
+        seen: dict[str, Any] = {}
         try:
-            seen = {
-                key: msgspec.json.decode(raw)
-                for key, raw in _peek(text).items()
-                if key in self._chanx_compiled.reserved
-            }
-        except (msgspec.MsgspecError, ValueError, RecursionError):
-            seen = {}  # which is told in a moment
+            for key, raw in _peek(text).items():
+                if key in self._chanx_compiled.reserved:
+                    seen[key] = msgspec.json.decode(raw)
+        except (msgspec.MsgspecError, ValueError, RecursionError):  # with NaN, or half characters, maybe
+            seen = self._chanx_seen(_loads(text))
         await self._chanx_addressed(seen, self._chanx_text, text)
+
+    def _chanx_seen(self, content: Any) -> dict[str, Any]:
+        """What stands beside the message in the content of a frame."""
+        if not isinstance(content, dict):
+            return {}
+        frame = cast("dict[str, Any]", content)
+        return {key: frame[key] for key in self._chanx_compiled.reserved if key in frame}
 
     async def _chanx_addressed(
         self, seen: Mapping[str, Any], handle: Callable[..., Awaitable[None]], frame: Any
@@ -294,12 +309,9 @@ class StructuredConsumer(Answering):
 
     async def handle_json(self, content: Any, **kwargs: Any) -> None:
         """Make a message of what a frame holds, and give it to `receive_message`."""
-        seen: Mapping[str, Any] = {}
-        if isinstance(content, dict):
-            frame = cast("dict[str, Any]", content)
-            seen = {key: frame[key] for key in self._chanx_compiled.reserved if key in frame}
-            if seen and self._chanx_compiled.strict:
-                content = {key: value for key, value in frame.items() if key not in seen}
+        seen = self._chanx_seen(content)
+        if seen and self._chanx_compiled.strict:
+            content = {key: value for key, value in content.items() if key not in seen}
 
         async def handle(content: Any, _: Any) -> None:
             try:
@@ -368,7 +380,7 @@ class StructuredConsumer(Answering):
         """Send the client what has come through a group."""
         if self._chanx_plain and not (self.camelize or self._chanx_logs_sent):
             if not self._chanx_closed:
-                await self._chanx_frame(_encode(content).decode())
+                await self._chanx_frame(compact(content))
         else:
             await self.send_json(camelized(content) if self.camelize else content)
         if self.send_completion:

@@ -145,7 +145,7 @@ async def subscribed(client: Client, name: str) -> None:
 async def test_the_frames_are_those_that_the_page_of_facts_prints() -> None:
     client = await opened(Hub)
     await client.tell({"version": 1, "topic": "run:1", "ref": "4", "action": "subscribe"})
-    printed = '{"action": "subscribed", "payload": null, "version": 1, "topic": "run:1", "ref": "4"}'
+    printed = '{"action":"subscribed","payload":null,"version":1,"topic":"run:1","ref":"4"}'
     assert await client.receive_from() == printed
     said = await client.ask({"action": "say", "payload": "hi", "topic": "run:1", "ref": 5, "version": 1})
     assert list(said.items()) == list(topic("said", "run:1", "run:1 1 hi", ref=5).items())
@@ -206,7 +206,7 @@ async def test_broadcasts_reach_subscribers_with_their_position() -> None:
         await subscribed(client, "run:1")
     await subscribed(other, "run:2")
     await Run.broadcast("run:1", Step(payload=3), seq=12)
-    expected = '{"action": "step", "payload": 3, "version": 1, "topic": "run:1", "seq": 12}'
+    expected = '{"action":"step","payload":3,"version":1,"topic":"run:1","seq":12}'
     assert [await client.receive_from() for client in (one, two)] == [expected, expected]
     assert await other.receive_nothing(0.01)
     await asyncio.to_thread(Run.broadcast_sync, "run:2", Finished(payload="done"))
