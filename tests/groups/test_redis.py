@@ -344,6 +344,34 @@ def test_a_run_of_trio_takes_its_thread_along(broker: Broker, prefix: str) -> No
     assert broker.subscriptions(prefix) == {}
 
 
+def test_a_loop_that_is_closed_under_the_link_is_noticed_at_the_next_use(broker: Broker, prefix: str) -> None:
+    """It was not ended in order, so its tasks were never told."""
+    program = (
+        "import asyncio, logging, anyio\n"
+        "from chanx import Publication\n"
+        "from chanx.groups.redis import RedisLayer\n"
+        "from tests.groups.test_redis import Member\n"
+        f"layer = RedisLayer({broker.url!r}, prefix={prefix!r})\n"
+        "async def first():\n"
+        "    await Member(layer, 'first').join('room')\n"
+        "    await layer.echo()\n"
+        "async def second():\n"
+        "    two = Member(layer, 'two')\n"
+        "    await two.join('room')\n"
+        "    await layer.publish(Publication('x', groups=('room',)))\n"
+        "    await layer.echo()\n"
+        "    print(two.got, sorted(one.id for one in layer.members.everyone()))\n"
+        "    await layer.aclose()\n"
+        "loop = asyncio.new_event_loop()\n"
+        "loop.run_until_complete(first())\n"
+        "loop.close()\n"
+        "anyio.run(second, backend='asyncio')\n"
+        "anyio.run(second, backend='trio')\n"
+    )
+    ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
+    assert ran.stdout.splitlines() == ["['x'] ['two']", "['x'] ['two']"], ran.stderr
+
+
 def test_a_run_of_asyncio_needs_no_thread(broker: Broker, prefix: str) -> None:
     layer = RedisLayer(broker.url, prefix=prefix)
 
@@ -558,6 +586,17 @@ async def test_user_and_password_in_the_url_or_in_options(redis_server: str, tmp
         await works(RedisLayer(f"redis://ada:secret@{where}"))
         await works(RedisLayer(f"valkey://ada:secret@{where}"))
         await works(RedisLayer(broker.url, username="ada", password="secret"))
+
+
+async def test_a_user_who_may_do_what_is_needed_and_no_more(broker: Broker, prefix: str) -> None:
+    page = (Path(__file__).parents[2] / "docs" / "how-to" / "redis.md").read_text("utf-8")
+    assert "`+publish +subscribe +unsubscribe +client|setname` and the channels `&chanx:*`" in page
+    rights = ["+publish", "+subscribe", "+unsubscribe", "+client|setname", "&chanx:*"]
+    broker.command("ACL", "SETUSER", prefix, "on", ">secret", "resetchannels", "-@all", *rights)
+    try:
+        await works(RedisLayer(broker.url, username=prefix, password="secret"))
+    finally:
+        broker.command("ACL", "DELUSER", prefix)
 
 
 async def test_tls(redis_server: str, tmp_path: Path) -> None:

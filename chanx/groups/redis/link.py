@@ -207,12 +207,13 @@ class Link:
     def _broken(self) -> bool:
         """Nothing is heard from here on; was something before?"""
         was, self.up = self.up, False
-        self._down.set()
         self._outgoing.broke()
         self._needed = self._answers = 0
         self._confirmed.clear()
         self._affected.update(dict.fromkeys(self._layer.affected(self._wishes.broke())))
-        self._wished.set()
+        if not self.over:  # else there may be no loop any more to wake somebody on
+            self._down.set()
+            self._wished.set()
         flight, self._flight = self._flight, []
         for entry in flight:
             entry.resolve(LayerUnavailable("the link broke while this was published", sent=True))

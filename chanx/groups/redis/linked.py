@@ -197,10 +197,7 @@ class Linked:
             opened = self._link
             idle = not self._homes and opened is not None and isinstance(opened[1], host.Own)
         if idle and opened is not None and not self._wishes.any:
-            with self._lock:
-                if self._link is opened:
-                    self._link = None
-            opened[1].stop()
+            opened[1].stop()  # who comes meanwhile finds that it is over, or is seen by `ended`
 
     def _forget(self, home: Home) -> None:
         """A loop ended without a word; its members are no more."""
