@@ -36,6 +36,14 @@ async def layer(broker: Broker, prefix: str) -> AsyncIterator[RedisLayer]:
     await made.aclose()
 
 
+@pytest.fixture(autouse=True)
+def _no_threads() -> None:
+    """Those of earlier tests were told to end, and do so in their own time."""
+    for thread in threads():
+        thread.join(PATIENCE)
+    assert threads() == []
+
+
 class Member:
     """Somebody on the loop that makes it."""
 
@@ -334,8 +342,6 @@ def test_a_run_of_trio_takes_its_thread_along(broker: Broker, prefix: str) -> No
         assert len(threads()) == 1
         one.leave("room")
 
-    before = threads()
-    assert before == []
     for _ in range(2):
         anyio.run(main, backend="trio")
         for thread in threads():

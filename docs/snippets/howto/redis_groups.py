@@ -16,7 +16,7 @@ class News(BaseModel):
 
 
 # --8<-- [start:channel]
-news = Channel("news", groups=os.environ.get("REDIS_URL", "redis://localhost:6379"))
+news = Channel("news", groups=os.environ.get("REDIS_URL"))
 
 
 @news.on_connect
