@@ -55,6 +55,7 @@ class Subscription:
         entered: `on_subscribe` has finished, and `on_unsubscribe` has not been called.
         told: the client has got `subscribed`, or none is for it.
         running: how many of its handlers run.
+        asked: what stands beside the answers to those messages with a `ref` that they handle, by its identity.
     """
 
     def __init__(self, topic: Any, made: Compiled, beside: Mapping[str, Any], answer: Mapping[str, Any] | None) -> None:
@@ -70,6 +71,7 @@ class Subscription:
         self.entered = False
         self.told = answer is None
         self.running = 0
+        self.asked: dict[int, Mapping[str, Any]] = {}
 
 
 class Subscriptions:
@@ -167,12 +169,15 @@ class Subscriptions:
     async def _handle(self, one: Subscription, beside: Mapping[str, Any] | None, function: Any, *args: Any) -> None:
         """Run what may send something for a subscription; the last one of its handlers ends it."""
         one.running += 1
+        if beside is not None and "ref" in beside:
+            one.asked[id(beside)] = beside
         token = envelope.set(beside)
         try:
             await function(one, *args)
         finally:
             envelope.reset(token)
             one.running -= 1
+            one.asked.pop(id(beside), None)
             if not one.live:
                 await self._finish(one)
 
@@ -308,6 +313,9 @@ class Subscriptions:
         if self._live.get(one.topic.topic) is one:
             del self._live[one.topic.topic]
         await self._leave(one)
+        detail = "the subscription ended before this was answered"
+        for beside in tuple(one.asked.values()):
+            await self._answer("error", beside, {"reason": "not_subscribed", "detail": detail})
         await self._answer("unsubscribed", answer)
         await self._finish(one)
 

@@ -49,6 +49,7 @@ def test_without_settings_there_is_no_layer_and_django_is_not_loaded(tmp_path: P
         "import sys, chanx.channels.layers as l, chanx.channels.generic.websocket, chanx.channels.routing\n"
         "import chanx.channels.generic.http, chanx.channels.testing, chanx.channels.websocket, chanx.core.decorators\n"
         "import chanx.fast_channels.websocket, chanx.core.config, chanx.core.websocket, chanx.settings\n"
+        "import chanx.core.topic, chanx.core.testing, chanx.fast_channels.testing, chanx.constants\n"
         "class C(chanx.channels.websocket.AsyncJsonWebsocketConsumer): pass\n"
         "assert C.incoming_message_adapter is None and not chanx.core.config.config.camelize\n"
         "print(l.get_channel_layer(), [name for name in sys.modules if name.partition('.')[0] == 'django'])"
