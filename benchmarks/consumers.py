@@ -13,6 +13,7 @@ from benchmarks.wire import App
 from chanx.channels.generic.websocket import AsyncJsonWebsocketConsumer
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.channels.websocket import AsyncJsonWebsocketConsumer as StructuredConsumer
+from chanx.compat.authenticators import AuthenticationResult
 from chanx.core.decorators import ws_handler
 from chanx.generic.websocket import AsyncJsonWebsocketConsumer as OldConsumer
 
@@ -51,6 +52,7 @@ HANDLER = """
 OLD = """
 class Consumer(Base[Incoming]):
     channel_layer_alias = {alias!r}
+    authenticator_class = Everybody
     log_received_message = log_sent_message = send_completion = send_authentication_message = False
 
     async def receive_message(self, message, **kwargs):
@@ -135,6 +137,13 @@ def decorated(size: int) -> App:
     return made
 
 
+class Everybody:
+    """Lets everybody in, where Django is configured for a peer, too."""
+
+    async def authenticate(self) -> AuthenticationResult:
+        return AuthenticationResult(True, 200, "OK")
+
+
 def old(size: int, *, immediately: bool) -> App:
     """A consumer of chanx 0.12, with a case for each action that sends a reply.
 
@@ -145,7 +154,7 @@ def old(size: int, *, immediately: bool) -> App:
     layer()
     messages = family("pydantic", size)
     names: dict[str, Any] = {kind.__name__: kind for kind in (*messages.types, messages.reply)}
-    names |= {"Base": OldConsumer, "Incoming": functools.reduce(operator.or_, messages.types)}
+    names |= {"Base": OldConsumer, "Everybody": Everybody, "Incoming": functools.reduce(operator.or_, messages.types)}
     source = OLD.format(alias=LAYER, cases="".join(OLD_CASE.format(n=n) for n in range(size)))
     source += f"    send_message_immediately = {immediately}\n"
     made: App = execute(source, names)["Consumer"].as_asgi()
@@ -157,6 +166,15 @@ def decorated_member(group: str) -> App:
     layer()
     source = DECORATED.format(alias=LAYER, handlers=f"    groups = [{group!r}]\n")
     made: App = execute(source, {"Base": StructuredConsumer})["Consumer"].as_asgi()
+    return made
+
+
+def old_member(group: str) -> App:
+    """A consumer of chanx 0.12 in a group, which sends its client what is sent there."""
+    layer()
+    source = OLD.format(alias=LAYER, cases="            case _: ...\n") + f"    groups = [{group!r}]\n"
+    names = {"Base": OldConsumer, "Everybody": Everybody, "Incoming": family("pydantic", 1).types[0]}
+    made: App = execute(source, names)["Consumer"].as_asgi()
     return made
 
 

@@ -204,6 +204,19 @@ class StructuredConsumers(Consumers):
         await self._layer.group_send("structured", payload)
 
 
+class OldConsumers(Consumers):
+    """Consumers of chanx 0.12 in a group, each of which sends its client what is sent there."""
+
+    def _app(self) -> App:
+        self._layer = consumers.layer()
+        return consumers.old_member("old")
+
+    async def publish(self) -> None:
+        payload = {"type": "send_group_member", "content": {"action": "said", "text": "hello there"}, "kind": "json"}
+        beside = {"exclude_current": False, "from_channel": "", "from_user_pk": None}
+        await self._layer.group_send("old", {**payload, **beside})
+
+
 class ChannelsConsumers(Consumers):
     """Those of Django Channels, on its layer in memory."""
 

@@ -18,7 +18,17 @@ import anyio
 from benchmarks import backend
 from benchmarks.backend import BackendName
 from benchmarks.consumers import CHANNELS
-from benchmarks.crowds import WRITERS, ChannelsConsumers, Consumers, Crowd, Loop, Members, Sends, StructuredConsumers
+from benchmarks.crowds import (
+    WRITERS,
+    ChannelsConsumers,
+    Consumers,
+    Crowd,
+    Loop,
+    Members,
+    OldConsumers,
+    Sends,
+    StructuredConsumers,
+)
 from benchmarks.dispatch import environment, order
 from benchmarks.table import Row, lines, rows
 
@@ -76,6 +86,10 @@ class Heat:
         return f"chanx 2.x consumers, {self.name}"
 
     @property
+    def old(self) -> str:
+        return f"chanx 0.12 consumers, {self.name}"
+
+    @property
     def channels(self) -> str:
         return f"Channels' JSON consumers, {self.name}"
 
@@ -89,6 +103,7 @@ class Heat:
         yield Contestant(self.consumers, self.chanx, CONSUMERS_TARGET if name == "asyncio" else None)
         if name == "asyncio":
             yield Contestant(self.structured, self.chanx, CONSUMERS_TARGET)
+            yield Contestant(self.old, self.chanx, CONSUMERS_TARGET)
         if self.has_channels(name):
             yield Contestant(self.channels, self.chanx)
 
@@ -132,6 +147,7 @@ async def race(heat: Heat, name: BackendName, rounds: int, sends: int) -> dict[s
     }
     if name == "asyncio":
         crowds[heat.structured] = StructuredConsumers(Sends(framing=heat.framing))
+        crowds[heat.old] = OldConsumers(Sends(framing=heat.framing))
     if heat.has_channels(name):
         crowds[heat.channels] = ChannelsConsumers(Sends(framing=heat.framing))
     costs: dict[str, list[float]] = {contestant: [] for contestant in crowds}

@@ -107,6 +107,7 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
         "camelize": "CAMELIZE",
     }
     _chanx_in_hooks = ("websocket_receive", "receive", "decode_json", "receive_json", "handle_json")
+    _chanx_often = frozenset(("send_group_member", "handle_channel_event"))
     _chanx_event_complete = CompleteMessage
     _chanx_authenticates = True
     _chanx_replies = False

@@ -34,9 +34,6 @@ from chanx.compat.turns import Sending
 from chanx.compat.websocket import _groups  # pyright: ignore[reportPrivateUsage]
 from chanx.messages.outgoing import CompleteMessage, EventCompleteMessage, GroupCompleteMessage
 
-#: Types of messages of the channel layer that have methods of their name.
-_OFTEN = frozenset(("handle_group_message", "handle_channel_event", "handle_topic_event"))
-
 logger = logging.getLogger("chanx")
 
 _numbers = itertools.count(1)
@@ -80,6 +77,10 @@ class StructuredConsumer(Answering):
         *("handle_result", "send_message"),
     )
     _chanx_out_hooks: ClassVar[tuple[str, ...]] = ("send_json", "encode_json")
+    #: Types of messages of the channel layer that have methods of their name.
+    _chanx_often: ClassVar[frozenset[str]] = frozenset(
+        ("handle_group_message", "handle_channel_event", "handle_topic_event")
+    )
     #: What follows an event.
     _chanx_event_complete: ClassVar[type[BaseModel]] = EventCompleteMessage
     #: Tells its verdict whether or not an authenticator is named.
@@ -217,7 +218,7 @@ class StructuredConsumer(Answering):
             return
         if envelope.get() is not None:
             envelope.set(None)
-        await (getattr(self, kind)(message) if kind in _OFTEN else super().dispatch(message))
+        await (getattr(self, kind)(message) if kind in self._chanx_often else super().dispatch(message))
 
     async def _chanx_text(self, text: str, beside: Mapping[str, Any] | None) -> None:
         """Handle a frame that is a message, with what stands beside it."""
