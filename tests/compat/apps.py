@@ -6,7 +6,7 @@ import asyncio
 import json
 import threading
 import time
-from typing import Any
+from typing import Any, Literal
 
 from starlette.routing import Route, WebSocketRoute
 
@@ -19,7 +19,10 @@ from chanx.channels.generic.websocket import (
 )
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.channels.routing import ProtocolTypeRouter, URLRouter
+from chanx.channels.websocket import AsyncJsonWebsocketConsumer as Decorated
 from chanx.compat import leaving
+from chanx.core.decorators import ws_handler
+from chanx.messages.base import BaseMessage
 from tests.compat.documents import printed
 from tests.compat.test_document_004 import ASYNC_WEBSOCKET, LONG_POLL, SERVER_SENT_EVENTS, WEBSOCKET
 
@@ -107,6 +110,48 @@ class Sync(JsonWebsocketConsumer):
         log.append(["sync", self.scope["query_string"].decode(), code])
 
 
+class Do(BaseMessage):
+    action: Literal["do"] = "do"
+    payload: str
+
+
+class Done(BaseMessage):
+    action: Literal["done"] = "done"
+    payload: str
+
+
+class Crowd(Decorated):
+    """Handles messages at the same time, from when it has slowly let the client in."""
+
+    async def connect(self) -> None:
+        await asyncio.sleep(0.05)  # the server is asked for the next event meanwhile
+        self.go = asyncio.Event()
+        await self.accept()
+
+    async def post_authentication(self) -> None:
+        await asyncio.sleep(0.05)
+
+    @ws_handler
+    async def handle_do(self, message: Do) -> Done:
+        match message.payload:
+            case "wait":
+                try:
+                    await self.go.wait()
+                finally:
+                    log.append(f"crowd {self.scope['query_string'].decode()} ended")
+            case "go":
+                self.go.set()
+            case "flood":
+                for _ in range(10):
+                    await self.send_message(Done(payload="x" * 100_000))
+            case _:
+                pass
+        return Done(payload=message.payload)
+
+    async def disconnect(self, code: int) -> None:
+        log.append(["crowd", self.scope["query_string"].decode(), code])
+
+
 class Log(AsyncHttpConsumer):
     async def handle(self, body: bytes) -> None:
         await self.send_response(200, json.dumps(log).encode(), headers={b"content-type": b"application/json"})
@@ -161,6 +206,7 @@ application = ProtocolTypeRouter(
             [
                 WebSocketRoute("/async/", Async.as_asgi()),
                 WebSocketRoute("/sync/", Sync.as_asgi()),
+                WebSocketRoute("/crowd/", Crowd.as_asgi()),
                 WebSocketRoute("/block/async/closing/", block(ASYNC_WEBSOCKET, AsyncWebsocketConsumer, True)),
                 WebSocketRoute("/block/async/", block(ASYNC_WEBSOCKET, AsyncWebsocketConsumer, False)),
                 WebSocketRoute("/block/sync/closing/", block(WEBSOCKET, WebsocketConsumer, True)),

@@ -191,3 +191,43 @@ def test_server_sent_events_end_when_the_client_leaves(server: Server) -> None:
         assert response.headers["content-type"] == "text/event-stream"
         assert next(response.iter_lines()).startswith("data: 20")
     until_logged(server, lambda one: one == "events ended")
+
+
+# -- consumers whose messages are handled at the same time ------------------------------------------------
+
+
+def do(*names: str) -> list[str]:
+    return [json.dumps({"action": "do", "payload": name}) for name in names]
+
+
+def payloads(client: ClientConnection, number: int) -> list[str]:
+    return [json.loads(client.recv(timeout=TIMEOUT))["payload"] for _ in range(number)]
+
+
+def test_a_message_that_waits_holds_nobody_up(server: Server) -> None:
+    name = uuid.uuid4().hex
+    with opened(server, "crowd", name) as client:
+        for text in do("wait", "wait", "one", "two"):  # at once, so before the consumer has let the client in
+            client.send(text)
+        assert payloads(client, 2) == ["one", "two"]
+        client.send(do("go")[0])
+        assert sorted(payloads(client, 3)) == ["go", "wait", "wait"]
+    assert len(ended(server, "crowd", name)) == 1
+
+
+def test_a_client_that_leaves_such_messages_alone_is_seen_off_once(server: Server) -> None:
+    name = uuid.uuid4().hex
+    with opened(server, "crowd", name) as client:
+        for text in do("wait", "wait", "one"):
+            client.send(text)
+        assert payloads(client, 1) == ["one"]
+    assert len(ended(server, "crowd", name)) == 1
+    assert log_of(server).count(f"crowd {name} ended") == 2
+
+
+def test_what_several_handlers_send_to_a_slow_client_arrives_whole(server: Server) -> None:
+    with opened(server, "crowd", uuid.uuid4().hex) as client:
+        for text in do(*["flood"] * 6, "one"):
+            client.send(text)
+        got = payloads(client, 6 * 11 + 1)
+    assert {text: got.count(text) for text in got} == {"x" * 100_000: 60, "flood": 6, "one": 1}
