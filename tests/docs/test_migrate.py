@@ -7,6 +7,7 @@ import asyncio
 import importlib
 import json
 import re
+import threading
 from pathlib import Path
 from typing import Any
 
@@ -16,7 +17,7 @@ import tests.django_project  # noqa: F401 - Django REST Framework wants its sett
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.compat.layers import channel_layers
 from chanx.testing import connect
-from docs.snippets.howto import authenticators, migrate_2x
+from docs.snippets.howto import authenticators, concurrent_2x, migrate_2x
 from tests.compat.client import PONG, Client, opened
 
 ROOT = Path(__file__).parents[2]
@@ -78,6 +79,12 @@ AUTHENTICATION_SHOWN_BY = {
     "A verdict that nobody awaited": "test_an_error_is_logged_and_closes_with_4500",
 }
 
+CONCURRENCY_SHOWN_BY = {
+    "Messages of one connection": "test_so_many_and_no_more_are_handled_at_once_and_begin_in_order",
+    "Their order": "test_one_at_a_time",
+    "`disconnect`": "test_what_takes_too_long_after_that_is_cancelled",
+}
+
 
 @pytest.fixture
 def anyio_backend() -> str:
@@ -103,6 +110,7 @@ def differences(after: str, before: str) -> list[str]:
         ("### What behaves differently", "### Move on", SHOWN_BY),
         ("### Authentication", "\n#", AUTHENTICATION_SHOWN_BY),
         ("### Topics and tests", "\n#", TOPICS_SHOWN_BY),
+        ("### Several messages at once", "\n#", CONCURRENCY_SHOWN_BY),
     ],
 )
 def test_each_difference_is_shown_by_a_test(after: str, before: str, shown_by: dict[str, str]) -> None:
@@ -201,6 +209,24 @@ async def test_migrate_2x() -> None:
     assert await client.ask({"action": "say", "payload": "hello"}) == {**said, "is_current": True}
     await asyncio.to_thread(migrate_2x.hire, "Ada")
     assert await client.got() == {"action": "said", "payload": "welcome Ada"}
+    await client.disconnect()
+
+
+@pytest.mark.usefixtures("layer")
+async def test_concurrent_2x(monkeypatch: pytest.MonkeyPatch) -> None:
+    look_up, answered = concurrent_2x.look_up, threading.Event()
+
+    def slowly(text: str) -> list[str]:
+        return look_up(text) if answered.wait(10) else []
+
+    monkeypatch.setattr(concurrent_2x, "look_up", slowly)
+    client = await opened(concurrent_2x.SearchConsumer)
+    await client.tell({"action": "search", "payload": "Ada"})
+    try:
+        assert await client.ask({"action": "ping"}) == PONG
+    finally:
+        answered.set()
+    assert await client.got() == {"action": "found", "payload": ["Ada"]}
     await client.disconnect()
 
 
