@@ -21,6 +21,7 @@ from chanx.compat.exceptions import StopConsumer
 from chanx.compat.refused import findings, is_message
 from chanx.compat.settings import setting
 from chanx.compat.text import compact
+from chanx.compat.turns import Sending
 from chanx.compat.websocket import AsyncJsonWebsocketConsumer
 from chanx.messages.outgoing import CompleteMessage, ErrorMessage
 
@@ -148,11 +149,23 @@ class Answering(AsyncJsonWebsocketConsumer):
         return cast("dict[str, Any]", content).get(self.discriminator_field) if isinstance(content, dict) else None
 
     async def _chanx_frame(self, text: str) -> None:
-        try:
-            await self.base_send({"type": "websocket.send", "text": text})
-        except OSError as error:  # as in `AsyncConsumer.send`
-            self._chanx_pump.lost = error
-            raise
+        event = {"type": "websocket.send", "text": text}
+        sending: Any = self.base_send
+        if sending.__class__ is Sending and not sending.busy:  # as it does, with a coroutine less for each frame
+            sending.busy = True
+            try:
+                await sending.server(event)
+            except OSError as error:  # as in `AsyncConsumer.send`
+                self._chanx_pump.lost = lost = sending.lose(error)
+                raise lost from None
+            finally:
+                sending.next()
+        else:
+            try:
+                await sending(event)
+            except OSError as error:
+                self._chanx_pump.lost = error
+                raise
 
     # -- what goes wrong ----------------------------------------------------------------------------
 

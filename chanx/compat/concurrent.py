@@ -30,7 +30,7 @@ from chanx._ahead import Received
 from chanx._room import Room
 from chanx._runtime import Runtime
 from chanx._writers import Writer
-from chanx.compat.leaving import LIMITS, is_farewell
+from chanx.compat.leaving import FRAME, LIMITS, is_farewell
 from chanx.compat.pump import Dispatch, Pump
 from chanx.exceptions import ConfigurationError
 from chanx.types import size_of
@@ -208,7 +208,7 @@ class ConcurrentPump(Pump):
         receive, frames, limit = self._receive, self._frames, self._limit
         while True:
             message = await receive()
-            if is_farewell(message):
+            if message["type"] != FRAME and is_farewell(message):
                 if self._active or frames or self.busy:
                     self.leave(message)
                 else:

@@ -151,7 +151,11 @@ class StructuredConsumer(Answering):
         return Sending(send)
 
     def _chanx_client_left(self) -> None:
-        cast(Sending, self.base_send).shut()
+        sending: Any = self.base_send
+        if isinstance(sending, Sending):  # and nothing of the application's
+            sending.lose(ConnectionResetError("the client has left"))
+        else:
+            super()._chanx_client_left()
 
     async def websocket_connect(self, message: Any) -> None:  # noqa: ARG002
         """Accept a client, ask the authenticator, and join the groups."""

@@ -50,13 +50,16 @@ class Sending(Turns):
 
     Args:
         send: the server's ASGI `send`.
+
+    Attributes:
+        server: the same; who finds that it is nobody's turn may take it, call this, and then call `next`.
     """
 
-    __slots__ = ("_lost", "_send")
+    __slots__ = ("_lost", "server")
 
     def __init__(self, send: Callable[[Any], Awaitable[None]]) -> None:
         Turns.__init__(self)
-        self._send = send
+        self.server = send
         self._lost: OSError | None = None
 
     async def __call__(self, event: Any) -> None:
@@ -69,19 +72,26 @@ class Sending(Turns):
             await self._wait_for_turn()
         self.busy = True
         try:
-            if self._lost is not None:
-                raise self._lost.with_traceback(None)
-            await self._send(event)
+            await self.server(event)
         except OSError as error:
-            self._lost = error
-            raise
+            raise self.lose(error) from None
         finally:
-            if self._turns:
-                self._pass_turn()
-            else:
-                self.busy = False
+            self.next()
 
-    def shut(self) -> None:
-        """The client has left, and some servers take what is sent to nobody."""
+    def next(self) -> None:
+        """An event was sent."""
+        if self._turns:
+            self._pass_turn()
+        else:
+            self.busy = False
+
+    def lose(self, error: OSError) -> OSError:
+        """The client has left, as this tells; returns what was told first. Some servers take what is sent to nobody."""
         if self._lost is None:
-            self._lost = ConnectionResetError("the client has left")
+            self._lost = error
+            self.server = self._refuse
+        return self._lost
+
+    async def _refuse(self, _event: Any) -> None:
+        if self._lost is not None:
+            raise self._lost.with_traceback(None)
