@@ -64,6 +64,7 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
     (each a class, a union, or an alias of one) and the model of `obj`; all but the first may be left out, or None.
 
     Attributes:
+        concurrency: so many messages of one connection are handled at once.
         authentication_classes: of Django REST Framework; its setting where None.
         permission_classes: of Django REST Framework; its setting where None.
         queryset: where `obj` is looked up; True to look up nothing.
@@ -81,6 +82,7 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
         connecting: the client has not been let in yet.
     """
 
+    concurrency: int = 1  # in order, one at a time, as all that a consumer of 0.12 does
     authentication_classes: Any = None
     permission_classes: Any = None
     queryset: Any = True

@@ -11,6 +11,7 @@ import uuid
 from collections.abc import Iterable
 from typing import Any, Generic, Literal, TypeVar
 
+import anyio
 import pytest
 from pydantic import BaseModel, ConfigDict
 
@@ -350,6 +351,8 @@ async def test_messages_are_handled_in_order_one_at_a_time() -> None:
     client = await opened(InOrder)
     for text in "abc":
         await client.say({"action": "say", "payload": text})
+    await anyio.wait_all_tasks_blocked()
+    assert handled == ["+a"]
     gate.set()
     assert await client.got() == PONG
     assert handled == ["+a", "-a", "+b", "-b", "+c", "-c"]
