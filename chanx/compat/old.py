@@ -248,6 +248,11 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
         finally:
             self.connecting = False
 
+    def _chanx_made_pump(self, dispatch: Any, receive: Any) -> Any:
+        """One that handles messages one at a time costs less, where more is not asked for."""
+        made = super()._chanx_made_pump if self.concurrency > 1 else super(StructuredConsumer, self)._chanx_made_pump
+        return made(dispatch, receive)
+
     def _chanx_settle(self) -> None:
         super()._chanx_settle()
         self.discriminator_field = self._chanx_compiled.discriminator
