@@ -113,12 +113,15 @@ class Answering(AsyncJsonWebsocketConsumer):
         """
         if validate:
             self._chanx_compiled.outgoing_message_adapter.validate_python(message)
-        if not isinstance(message, BaseModel):  # pyright: ignore[reportUnnecessaryIsInstance]
-            raise TypeError(f"{type(message).__qualname__} is no message; send a pydantic model, or use send_json")
+        encode = self._chanx_compiled.encoders.get(message.__class__)
+        if encode is None:  # it was not sent before; to ask pydantic each time whether it is a model takes long
+            if not isinstance(message, BaseModel):  # pyright: ignore[reportUnnecessaryIsInstance]
+                raise TypeError(f"{type(message).__qualname__} is no message; send a pydantic model, or use send_json")
+            encode = self._chanx_compiled.encoder(message.__class__)
         beside = envelope.get()
         if self._chanx_plain and beside is None and not (self.camelize or self._chanx_logs_sent):
             if not self._chanx_closed:
-                await self._chanx_frame(self._chanx_compiled.encoder(message.__class__)(message).decode())
+                await self._chanx_frame(encode(message).decode())
         else:
             content = message.model_dump(mode="json", by_alias=True)
             if self.camelize:
