@@ -66,6 +66,16 @@ class RedisChannelLayer(ChannelLayer):
         layer.answer_to(self._prefix)
         _layers.add(self)
 
+    async def new_channel(self, prefix: str = "specific") -> str:
+        """A name that no other channel has, of a channel of this process; others reach it, if they reach the broker.
+
+        Raises:
+            TypeError: such a prefix makes no name.
+        """
+        name = await super().new_channel(prefix)
+        await self._redis.answering(self._prefix)  # a consumer need not be in a group to be told something
+        return name
+
     async def send(self, channel: str, message: dict[str, Any]) -> None:
         """Put a message into a channel, of this process or another; the id of a native connection is one, too.
 

@@ -21,6 +21,7 @@ from chanx.channels.testing import WebsocketCommunicator
 from chanx.testing import connect
 from tests.brokers import Broker
 from tests.kernel.messages import Said
+from tests.servers import HOST, free_port
 
 pytestmark = pytest.mark.redis
 
@@ -45,6 +46,21 @@ async def test_a_message_to_a_channel_of_another_process(layers: Two, broker: Br
     await here.send(name, {"type": "x", "number": 1, "bytes": b"\x00"})
     assert await asyncio.wait_for(receiving, 20) == {"type": "x", "number": 1, "bytes": b"\x00"}
     assert broker.command("DBSIZE") == 0
+
+
+async def test_a_channel_can_be_reached_as_soon_as_it_has_a_name(layers: Two) -> None:
+    here, there = layers
+    name = await there.new_channel()
+    await here.send(name, {"type": "x"})
+    assert await asyncio.wait_for(there.receive(name), 20) == {"type": "x"}
+
+
+async def test_a_channel_has_a_name_also_while_the_broker_cannot_be_reached() -> None:
+    layer = RedisChannelLayer([f"redis://{HOST}:{free_port()}"], timeout=0.01)
+    name = await layer.new_channel()
+    await layer.send(name, {"type": "x"})
+    assert await layer.receive(name) == {"type": "x"}
+    await layer.close()
 
 
 async def ready(layer: RedisChannelLayer) -> None:

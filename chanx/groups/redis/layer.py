@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import logging
 from collections.abc import Awaitable, Callable
+from contextlib import suppress
 from typing import Any, Literal
 
 import anyio
@@ -177,6 +178,22 @@ class RedisLayer(Linked):
         self._wishes.want(self._names.owner(owner), None)
         if opened is not None:
             opened[1].post(opened[0].wished)
+
+    async def answering(self, owner: str) -> None:
+        """Wait until what is for the channels of this owner comes here.
+
+        Where the broker cannot be reached, it is not waited for longer than `timeout`; it comes when the link is back.
+        """
+        channel = self._names.owner(owner)
+        link, place = self._opened()
+        if link.failed or self._wishes.is_heard(channel):
+            return
+        waiter = self._waiter()
+        if self._wishes.want(channel, None, waiter):
+            return
+        place.post(link.wished)
+        with suppress(LayerUnavailable):  # the log has it
+            await waiter.wait(self._grace(place))
 
     def _commands(self, publication: Publication) -> list[bytes]:
         return self._names.publishing(publication, f"{_process.identity}-{next(self._numbers)}")
