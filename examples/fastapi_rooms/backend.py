@@ -9,7 +9,7 @@ from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from contextlib import AbstractAsyncContextManager, asynccontextmanager, suppress
 from typing import Any, cast
 
-from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
+from chanx.channels.layers import InMemoryChannelLayer, RedisChannelLayer, register_channel_layer
 
 #: So many jobs wait; the next ones are refused.
 MAX_JOBS = 100
@@ -107,11 +107,9 @@ class RedisBackend(Backend):
     """
 
     def __init__(self, url: str) -> None:
-        from channels_redis.core import RedisChannelLayer  # pyright: ignore[reportMissingTypeStubs]
         from redis.asyncio import Redis
 
-        # Consumers wait for as long as nothing comes, and that is no error.
-        self._layer: Any = RedisChannelLayer(hosts=[{"address": url, "socket_timeout": None}])
+        self._layer = RedisChannelLayer(hosts=[url], prefix="rooms")
         # The types of this client are those of the one without asyncio.
         self._redis = cast("Any", Redis).from_url(url, decode_responses=True)
 
@@ -121,7 +119,7 @@ class RedisBackend(Backend):
         try:
             yield
         finally:
-            await self._layer.close_pools()
+            await self._layer.close()
             await self._redis.aclose()
 
     async def enqueue(self, job: str) -> bool:
