@@ -32,7 +32,7 @@ logger = logging.getLogger("chanx")
 _CONTROL = ("subscribe", "unsubscribe")
 
 
-class Refused(Exception):
+class Refused(ChanxError):
     """A frame about a topic is answered with an error."""
 
     def __init__(self, reason: str, detail: str) -> None:
