@@ -34,6 +34,8 @@ SHOWN_BY = {
     "Frames after `close()`": "test_frames_after_close_are_dropped",
     "A second `accept()` or `close()`": "test_the_block_of_the_generic_consumer_answers_a_frame_and_closes_once",
     "A client that has just left": "test_a_handler_that_sends_to_nobody_ends_and_disconnect_follows",
+    "A client that leaves while a method runs on": "test_its_groups_are_left_at_once",
+    "Frames that come while a method runs on": "test_so_much_is_read_ahead_and_not_more_and_nothing_is_lost",
     "A disconnect without a code": "test_a_close_without_a_code_is_1005",
     "Long close reasons": "test_close_may_carry_a_code_and_a_reason",
     "Synchronous consumers in Django's `TestCase`": "test_a_sync_consumer_is_in_the_transaction_of_the_test",
@@ -137,8 +139,15 @@ def test_the_diffs_change_nothing_but_where_from() -> None:
             assert all(hasattr(module, name) for name in match[2].split(", "))
 
 
-ROWS = re.findall(r"^\| `(chanx\.\S+)` \| (.*) \|$", REFERENCE, re.MULTILINE)
-MODULES: dict[str, list[str]] = {module: re.findall(r"`(\w+)`", names) for module, names in ROWS}
+ROWS = re.findall(r"^\| (`chanx\..*?`) \| (.*) \|$", REFERENCE, re.MULTILINE)
+#: The modules that stand in place of Channels' own, one to a row.
+MODULES: dict[str, list[str]] = {
+    module[1:-1]: re.findall(r"`(\w+)`", names)
+    for module, names in ROWS
+    if re.fullmatch(r"`chanx\.channels\.[\w.]+`", module)
+}
+#: All other rows: some name modules within the first one, as `.views`.
+OTHERS = [(modules, names) for modules, names in ROWS if modules[1:-1] not in MODULES]
 APART = {"BaseChannelLayer", "ChannelsLiveServerTestCase"}
 """These are not among what `import *` brings: they are fetched when they are asked for."""
 
@@ -149,9 +158,22 @@ def test_the_reference_lists_all_public_names(name: str) -> None:
     assert set(MODULES[name]) - APART == set(module.__all__)
 
 
+@pytest.mark.parametrize(("modules", "names"), OTHERS)
+def test_what_else_the_reference_lists_is_there(modules: str, names: str) -> None:
+    first, *more = re.findall(r"`([\w.]+)`", modules)
+    owner, package = first, first if hasattr(importlib.import_module(first), "__path__") else first.rpartition(".")[0]
+    words = re.findall(r"`(\.?\w+)`", names)
+    within = [*more, *(word for word in words if word.startswith("."))]
+    found = [importlib.import_module(one) for one in (owner, *(package + name for name in within))]
+    for word in words:
+        assert word.startswith(".") or any(hasattr(module, word) for module in found), word
+
+
 def test_the_reference_lists_all_modules() -> None:
     paths = [path.relative_to(ROOT) for path in (ROOT / "chanx" / "channels").rglob("*.py")]
-    assert set(MODULES) == {".".join(path.with_suffix("").parts) for path in paths if path.stem != "__init__"}
+    of_django = {"apps", "urls", "views", "generate_asyncapi_schema"}  # told of as pages and as a command
+    wanted = {path for path in paths if path.stem not in {"__init__", *of_django}}
+    assert set(MODULES) == {".".join(path.with_suffix("").parts) for path in wanted}
 
 
 def fresh(name: str) -> Any:
