@@ -133,7 +133,7 @@ class ConcurrentPump(Pump):
         try:
             if is_farewell(message):
                 self.farewell = message
-            elif not await self._driven(message, _here):
+            elif (started := self._start(message, _here)) is None or not await self._go_on(started, message, _here):
                 self._led = False
         except asyncio.CancelledError:
             if not self._taken_back():
@@ -198,7 +198,10 @@ class ConcurrentPump(Pump):
             if self._frames and self._connected and self._active < self._limit:
                 message = self._frames.popleft()
                 self._room.remove(_size(message))
-                await self._driven(message, self._variables.copy().run, leads=False)
+                run = self._variables.copy().run
+                started = self._start(message, run)
+                if started is not None:
+                    await self._go_on(started, message, run, leads=False)
             else:
                 self._led = True
                 await self._lead()
@@ -216,7 +219,9 @@ class ConcurrentPump(Pump):
                 self._led = False
                 return
             if self._connected and not frames and self._active < limit:
-                if await self._driven(message, self._variables.copy().run):
+                run = self._variables.copy().run
+                started = self._start(message, run)
+                if started is not None and await self._go_on(started, message, run):
                     return
             else:
                 frames.append(message)
@@ -227,16 +232,34 @@ class ConcurrentPump(Pump):
             if self._error is not None:
                 return
 
-    @types.coroutine
-    def _driven(self, message: Received, run: Callable[..., Any], *, leads: bool = True) -> Generator[Any, Any, bool]:
-        """Dispatch a frame; has the task let another one lead meanwhile?"""
-        told = False
-        rounds = ROUNDS
+    def _start(self, message: Received, run: Callable[..., Any]) -> tuple[Any, Any] | None:
+        """Begin to handle a frame; returns the handler and what it waits for, or None where it has ended."""
         self._active += 1
         try:
             handling: Any = self._dispatch(message)
-            send = handling.send
-            waits_for = run(send, None)
+            return handling, run(handling.send, None)
+        except StopIteration:
+            pass
+        except OSError as error:
+            self._active -= 1
+            self._unless_lost(error, message)
+            return None
+        except BaseException:
+            self._active -= 1
+            raise
+        self._active -= 1
+        return None
+
+    @types.coroutine
+    def _go_on(
+        self, started: tuple[Any, Any], message: Received, run: Callable[..., Any], *, leads: bool = True
+    ) -> Generator[Any, Any, bool]:
+        """Handle a frame to the end, once its handler has suspended; has the task let another one lead meanwhile?"""
+        handling, waits_for = started
+        told = False
+        rounds = ROUNDS
+        send = handling.send
+        try:
             while True:
                 if not told:
                     if waits_for is None and rounds:
