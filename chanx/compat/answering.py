@@ -23,6 +23,7 @@ from chanx.compat.settings import setting
 from chanx.compat.text import compact
 from chanx.compat.turns import Sending
 from chanx.compat.websocket import AsyncJsonWebsocketConsumer
+from chanx.messages.base import BaseMessage
 from chanx.messages.outgoing import CompleteMessage, ErrorMessage
 
 logger = logging.getLogger("chanx")
@@ -100,11 +101,11 @@ class Answering(AsyncJsonWebsocketConsumer):
         for one in cast("list[Any]", result) if isinstance(result, list | tuple) else (result,):
             await self.send_message(one)
 
-    async def send_message(self, message: BaseModel, *, validate: bool = False) -> None:
+    async def send_message(self, message: BaseMessage, *, validate: bool = False) -> None:
         """Send a message to the client.
 
         Args:
-            message: a pydantic model.
+            message: a pydantic model; at run time, it may be any.
             validate: check that it is one that the class says it sends.
 
         Raises:
@@ -130,7 +131,7 @@ class Answering(AsyncJsonWebsocketConsumer):
         if self.send_message_immediately:
             await (anyio.lowlevel.checkpoint() if self._chanx_trio else asyncio.sleep(0))  # the latter is faster
 
-    async def send_json(self, content: Any, close: bool | int = False) -> None:
+    async def send_json(self, content: Any, close: Any = False) -> None:
         """Log and send a frame, and then close the connection where `close` is True or a code."""
         if self._chanx_logs_sent:
             self._chanx_log("sent", content)
@@ -201,12 +202,12 @@ class Answering(AsyncJsonWebsocketConsumer):
         logger.error("%s failed to process a frame", type(self).__qualname__, exc_info=error)
         await self.send_message(ErrorMessage(payload={"detail": "Failed to process message"}))
 
-    async def handle_message_handler_error(self, error: Exception, action: str, message: BaseModel) -> None:  # noqa: ARG002
+    async def handle_message_handler_error(self, error: Exception, action: str, message: BaseMessage) -> None:  # noqa: ARG002
         """Answer a message whose handler has raised; it is logged."""
         logger.error("%s failed to process a message %r", type(self).__qualname__, action, exc_info=error)
         await self.send_message(ErrorMessage(payload={"detail": f"Failed to process message for {action}"}))
 
-    async def handle_event_handler_error(self, error: Exception, action: str, event: BaseModel) -> None:  # noqa: ARG002
+    async def handle_event_handler_error(self, error: Exception, action: str, event: BaseMessage) -> None:  # noqa: ARG002
         """Tell the client that the handler of an event has raised; it is logged."""
         logger.error("%s failed to process an event %r", type(self).__qualname__, action, exc_info=error)
         await self.send_message(ErrorMessage(payload={"detail": f"Failed to process event for {action}"}))

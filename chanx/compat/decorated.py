@@ -18,6 +18,7 @@ from chanx.compat.sending import event_payload, from_thread, names, needed, to_g
 from chanx.compat.structured import StructuredConsumer
 from chanx.compat.subscriptions import Subscriptions
 from chanx.compat.topic_routes import routes_of
+from chanx.messages.base import BaseMessage
 
 logger = logging.getLogger("chanx")
 
@@ -108,8 +109,8 @@ class ChanxWebsocketConsumerMixin(Handlers, StructuredConsumer, Generic[ReceiveE
 
     async def broadcast_message(
         self,
-        message: BaseModel | dict[str, Any],
-        groups: Collection[str] | str | None = None,
+        message: BaseMessage | dict[str, Any],
+        groups: list[str] | None = None,
         *,
         exclude_current: bool = False,
     ) -> None:
@@ -117,7 +118,7 @@ class ChanxWebsocketConsumerMixin(Handlers, StructuredConsumer, Generic[ReceiveE
 
         Args:
             message: a message, or what a frame is to hold.
-            groups: the consumer's own when left out.
+            groups: the consumer's own when left out; at run time, any collection, or one name.
             exclude_current: not to this client.
 
         Raises:

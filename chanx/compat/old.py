@@ -284,7 +284,7 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
     async def _chanx_handler_failed(self, error: BaseException, message: Any) -> None:  # noqa: ARG002
         await self.handle_json_processing_error(self._chanx_ordinary(error))
 
-    async def handle_event_handler_error(self, error: Exception, action: str, event: BaseModel) -> None:  # noqa: ARG002
+    async def handle_event_handler_error(self, error: Exception, action: str, event: BaseMessage) -> None:  # noqa: ARG002
         """Tell the client that `receive_event` has raised; it is logged."""
         await self.handle_json_processing_error(error)
 

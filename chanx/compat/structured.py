@@ -19,7 +19,7 @@ from collections.abc import Awaitable, Callable, Iterable, Mapping
 from typing import Any, ClassVar, cast
 
 import msgspec
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 
 from chanx.compat.answering import Answering, envelope, handled
 from chanx.compat.authenticators import authenticated
@@ -82,7 +82,7 @@ class StructuredConsumer(Answering):
         ("handle_group_message", "handle_channel_event", "handle_topic_event")
     )
     #: What follows an event.
-    _chanx_event_complete: ClassVar[type[BaseModel]] = EventCompleteMessage
+    _chanx_event_complete: ClassVar[type[EventCompleteMessage | CompleteMessage]] = EventCompleteMessage
     #: Tells its verdict whether or not an authenticator is named.
     _chanx_authenticates: ClassVar[bool] = False
     #: The class that all of them are compared with.
@@ -336,7 +336,8 @@ class StructuredConsumer(Answering):
 
         await self._chanx_addressed(seen, handle, content)
 
-    async def receive_message(self, message: Any, **kwargs: Any) -> None:  # noqa: ARG002 - for 0.12
+    # 0.12's takes what stands beside a frame as well: to type checkers, these parameters stand for any.
+    async def receive_message(self, message: Any, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002
         """Call the method for a message, and send what it returns."""
         try:
             result = await getattr(self, self._chanx_methods[message.__class__])(message)

@@ -229,7 +229,8 @@ class AsyncJsonWebsocketConsumer(AsyncWebsocketConsumer):
     async def receive_json(self, content: Any, **kwargs: Any) -> None:
         """Handle a frame."""
 
-    async def send_json(self, content: Any, close: bool | int = False) -> None:
+    # To type checkers, `close` is anything: overrides take a bool alone.
+    async def send_json(self, content: Any, close: Any = False) -> None:
         """Send a frame, and then close the connection where `close` is True or a code."""
         await super().send(text_data=await self.encode_json(content), close=close)
 

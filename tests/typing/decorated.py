@@ -1,8 +1,9 @@
 """Consumers of chanx 2.x, as type checkers see them: an error on each marked line, and on no other."""
 
+from collections.abc import Collection
 from typing import Any, Literal, assert_type
 
-from pydantic import BaseModel
+from pydantic import BaseModel, ValidationError
 
 from chanx.channels.websocket import AsyncJsonWebsocketConsumer
 from chanx.core.authenticator import BaseAuthenticator
@@ -71,7 +72,7 @@ class ChatConsumer(PresenceMixin, AsyncJsonWebsocketConsumer[UserJoined | Hired]
     @ws_handler(summary="Chat", output_type=ChatMessage, tags=["chat"])
     async def handle_chat(self, message: ChatMessage) -> None:
         await self.broadcast_message(message, groups=["room"], exclude_current=True)
-        await self.broadcast_message({"action": "chat"}, "room")
+        await self.broadcast_message({"action": "chat"}, ["room"])
         await self.send_message(PongMessage(), validate=True)
         await self.send_json({"action": "x"}, close=True)
 
@@ -87,11 +88,56 @@ class ChatConsumer(PresenceMixin, AsyncJsonWebsocketConsumer[UserJoined | Hired]
     async def joined(self, event: UserJoined) -> UserJoined | None:
         return event
 
-    async def handle_message_handler_error(self, error: Exception, action: str, message: BaseModel) -> None:
+    async def handle_message_handler_error(self, error: Exception, action: str, message: BaseMessage) -> None:
         await super().handle_message_handler_error(error, action, message)
 
     async def receive_json(self, content: dict[str, Any], **kwargs: Any) -> None:
         await super().receive_json(content, **kwargs)
+
+
+class Documented(AsyncJsonWebsocketConsumer[UserJoined]):
+    """Overrides with the very signatures that the reference prints."""
+
+    @classmethod
+    async def broadcast_event(cls, event: UserJoined, groups: Collection[str] | str | None = None) -> None:
+        await super().broadcast_event(event, groups)
+
+    @classmethod
+    async def send_event(cls, event: UserJoined, channel_name: str) -> None:
+        await super().send_event(event, channel_name)
+
+    async def broadcast_message(
+        self, message: BaseMessage | dict[str, Any], groups: list[str] | None = None, *, exclude_current: bool = False
+    ) -> None:
+        await super().broadcast_message(message, groups, exclude_current=exclude_current)
+
+    async def handle_event_handler_error(self, error: Exception, action: str, event: BaseMessage) -> None:
+        await super().handle_event_handler_error(error, action, event)
+
+    async def handle_json(self, content: dict[str, Any], **kwargs: Any) -> None:
+        await super().handle_json(content, **kwargs)
+
+    async def handle_result(self, result: BaseMessage) -> None:
+        await super().handle_result(result)
+
+    async def handle_validation_error(self, error: ValidationError) -> None:
+        await super().handle_validation_error(error)
+
+    async def receive_event(self, event: BaseMessage) -> None:
+        await super().receive_event(event)
+
+    async def receive_message(self, message: BaseMessage) -> None:
+        await super().receive_message(message)
+
+    async def send_json(self, content: dict[str, Any], close: bool = False) -> None:
+        await super().send_json(content, close)
+
+    async def send_message(self, message: BaseMessage, *, validate: bool = False) -> None:
+        await super().send_message(message, validate=validate)
+
+    @property
+    def should_send_completion(self) -> bool:
+        return super().should_send_completion
 
 
 class Bare(FastConsumer):
