@@ -25,6 +25,7 @@ from chanx.compat.casing import snaked
 from chanx.compat.compiled import RESERVED, Compiled, Route
 from chanx.compat.sending import needed
 from chanx.compat.topic_routes import called, filled
+from chanx.exceptions import ChanxError
 from chanx.messages.outgoing import CompleteMessage
 
 logger = logging.getLogger("chanx")
