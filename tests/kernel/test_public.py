@@ -102,7 +102,8 @@ def test_all_exceptions_are_in_one_tree() -> None:
     assert {chanx.ConfigurationError, chanx.ConnectionClosed, chanx.Reject} <= public
     assert [one for one in public if not issubclass(one, chanx.ChanxError)] == []
     assert {one for one in found if one.__module__ == "chanx.exceptions"} == {
-        getattr(chanx, name) for name in ("AskFailed", "ChanxError", "ConfigurationError", "ConnectionClosed", "Reject")
+        getattr(chanx, name)
+        for name in ("AskFailed", "ChanxError", "ConfigurationError", "ConnectionClosed", "LayerUnavailable", "Reject")
     }
 
 
