@@ -104,39 +104,6 @@ class MessagingCommunicator(_Communicator):
             self._close = event
         self._connected = False
 
-    async def _content_until(self, until: float) -> Any:
-        """The content of the next frame; None where none comes in time, or the connection is closed."""
-        if self._close is not None:
-            return None
-        event = await self._output_within(max(0.0, until - time.monotonic()))
-        if event is None:
-            if self.future.done() and not self.future.cancelled():
-                self.future.result()
-            return None
-        if event["type"] == "websocket.close":
-            self._close = event
-            return None
-        assert event["type"] == "websocket.send", event
-        text = event.get("text")
-        assert text is not None, "JSON came in a binary frame"
-        return json.loads(text)
-
-
-def _action(content: Any, key: str) -> Any:
-    return cast("dict[str, Any]", content).get(key) if isinstance(content, dict) else None
-
-
-class WebsocketCommunicator(MessagingCommunicator):
-    """One WebSocket of a consumer of chanx 0.12.
-
-    Args:
-        application: ASGI.
-        path: with the query string, if any.
-        headers: of the handshake, as pairs of bytes.
-        subprotocols: that the client offers.
-        spec_version: of ASGI.
-    """
-
     async def wait_for_auth(
         self,
         send_authentication_message: bool | None = None,
@@ -177,3 +144,36 @@ class WebsocketCommunicator(MessagingCommunicator):
         message = await self.wait_for_auth(max_auth_time=max_auth_time)
         assert message is not None, "SEND_AUTHENTICATION_MESSAGE is off: nothing tells whether the client may stay"
         assert message.payload.status_code == 200, f"the client may not stay: {message.payload}"
+
+    async def _content_until(self, until: float) -> Any:
+        """The content of the next frame; None where none comes in time, or the connection is closed."""
+        if self._close is not None:
+            return None
+        event = await self._output_within(max(0.0, until - time.monotonic()))
+        if event is None:
+            if self.future.done() and not self.future.cancelled():
+                self.future.result()
+            return None
+        if event["type"] == "websocket.close":
+            self._close = event
+            return None
+        assert event["type"] == "websocket.send", event
+        text = event.get("text")
+        assert text is not None, "JSON came in a binary frame"
+        return json.loads(text)
+
+
+def _action(content: Any, key: str) -> Any:
+    return cast("dict[str, Any]", content).get(key) if isinstance(content, dict) else None
+
+
+class WebsocketCommunicator(MessagingCommunicator):
+    """One WebSocket of a consumer of chanx 0.12.
+
+    Args:
+        application: ASGI.
+        path: with the query string, if any.
+        headers: of the handshake, as pairs of bytes.
+        subprotocols: that the client offers.
+        spec_version: of ASGI.
+    """

@@ -31,7 +31,7 @@ from chanx.core.topic import Topic
 from chanx.fast_channels.testing import WebsocketCommunicator as FastCommunicator
 from chanx.messages.base import BaseMessage
 from chanx.messages.incoming import PingMessage
-from chanx.messages.outgoing import ErrorMessage, PongMessage
+from chanx.messages.outgoing import AuthenticationMessage, ErrorMessage, PongMessage
 from chanx.messages.topic import SubscribeMessage
 from tests.compat.client import PONG
 
@@ -187,6 +187,28 @@ async def test_a_client_that_is_turned_away() -> None:
     async with WebsocketCommunicator(Guarded.as_asgi(), "/?token=secret") as client:
         with pytest.raises(AssertionError, match="not closed"):
             await client.assert_closed()
+
+
+async def test_the_verdict_on_a_connection() -> None:
+    class Told(Guard):
+        async def authenticate(self) -> bool:
+            self.status_code = 200 if await super().authenticate() else 403
+            payload = {"status_code": self.status_code, "status_text": "", "data": None}
+            await self.send_message(AuthenticationMessage.model_validate({"payload": payload}))
+            return self.status_code == 200
+
+    class Verdict(Chat):
+        authenticator_class = Told
+
+    application = Verdict.as_asgi()
+    async with WebsocketCommunicator(application, "/?token=secret") as client:
+        await client.assert_authenticated_status_ok(5)
+        await client.send_message(PingMessage())
+        assert await client.receive_all_json(5) == [PONG]
+    async with WebsocketCommunicator(application, "/") as client:
+        with pytest.raises(AssertionError, match="may not stay"):
+            await client.assert_authenticated_status_ok(5)
+        await client.assert_closed()
 
 
 async def test_what_the_application_raises_is_told_at_the_end() -> None:

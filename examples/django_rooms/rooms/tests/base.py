@@ -4,11 +4,11 @@ from typing import Any
 
 from django.conf import settings
 from django.contrib.auth import get_user_model
-from django.test import AsyncClient, Client, override_settings
+from django.test import AsyncClient, Client, TransactionTestCase, override_settings
 from rest_framework.authtoken.models import Token
 
+from chanx.channels import testing
 from chanx.messages.incoming import PingMessage
-from chanx.testing import WebsocketCommunicator, WebsocketTestCase
 from rooms.models import Room
 
 Headers = list[tuple[bytes, bytes]]
@@ -16,7 +16,7 @@ Headers = list[tuple[bytes, bytes]]
 quick_passwords = override_settings(PASSWORD_HASHERS=["django.contrib.auth.hashers.MD5PasswordHasher"])
 
 
-class RoomsTestCase(WebsocketTestCase):
+class Members(TransactionTestCase):
     """Ada owns the library, and Bob is in it; Eve is not."""
 
     def setUp(self) -> None:
@@ -53,15 +53,15 @@ class RoomsTestCase(WebsocketTestCase):
         client.cookies[settings.SESSION_COOKIE_NAME] = self.sessions[user]
         return client
 
-    async def let_in(self, user: Any, path: str | None = None) -> WebsocketCommunicator:
-        """A client that is let in."""
+    async def let_in(self, user: Any, path: str | None = None) -> Any:
+        """A communicator that is let in."""
         client = self.create_communicator(ws_path=path, headers=self.headers(user))
         self.assertEqual(await client.connect(), (True, None))
         self.assertEqual((await self.frame(client, "authentication"))["status_code"], 200)
         return client
 
-    async def enter(self, user: Any, path: str | None = None) -> WebsocketCommunicator:
-        """A client that is in its groups, too: a consumer handles nothing before."""
+    async def enter(self, user: Any, path: str | None = None) -> Any:
+        """A communicator that is in its groups, too: a consumer handles nothing before."""
         client = await self.let_in(user, path)
         await client.send_message(PingMessage())
         await self.frame(client, "pong")
@@ -75,8 +75,12 @@ class RoomsTestCase(WebsocketTestCase):
         self.assertEqual(told["action"], "authentication")
         return told["payload"], (await client.receive_output(5)).get("code")
 
-    async def frame(self, client: WebsocketCommunicator, action: str, timeout: float = 5) -> Any:
+    async def frame(self, client: Any, action: str, timeout: float = 5) -> Any:
         """The payload of the next frame, which has this action."""
         content = await client.receive_json_from(timeout)
         self.assertEqual(content["action"], action, content)
         return content["payload"]
+
+
+class RoomsTestCase(Members, testing.WebsocketTestCase):
+    """For consumers of chanx 2.x."""

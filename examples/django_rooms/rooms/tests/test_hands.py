@@ -5,21 +5,21 @@ from typing import Any
 from django.test import override_settings
 
 from chanx.messages.incoming import PingMessage
-from chanx.testing import WebsocketCommunicator
+from chanx.testing import WebsocketCommunicator, WebsocketTestCase
 from rooms.hands import LowerHand, RaiseHand
 from rooms.models import Membership
 
-from .base import RoomsTestCase
+from .base import Members
 
 
-class Hands(RoomsTestCase):
+class Hands(Members, WebsocketTestCase):
     def setUp(self) -> None:
         super().setUp()
         self.ws_path = "/ws/hands/library/"
 
     async def come(self, user: Any, raised: list[str]) -> WebsocketCommunicator:
         """A client that was told whose hands are up."""
-        client = await self.let_in(user)
+        client: WebsocketCommunicator = await self.let_in(user)
         self.assertEqual(await self.frame(client, "hands"), raised)
         return client
 
@@ -51,7 +51,7 @@ class Hands(RoomsTestCase):
     async def test_completions_tell_that_all_was_sent(self) -> None:
         client = self.auth_communicator
         await client.connect()
-        await client.assert_authenticated_status_ok()
+        await client.assert_authenticated_status_ok(5)
         await self.frame(client, "hands")
         await client.send_message(PingMessage())
         self.assertEqual(await client.receive_all_json(), [{"action": "pong", "payload": None}])

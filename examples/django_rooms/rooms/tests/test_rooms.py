@@ -5,6 +5,7 @@ from config.asgi import application
 from django.test import override_settings
 
 from chanx.channels.testing import WebsocketCommunicator
+from chanx.constants import GROUP_ACTION_COMPLETE
 from chanx.messages.incoming import PingMessage
 from rooms.consumers import NoticeConsumer
 from rooms.messages import Announcement, AnnouncementPayload, Page, ReadHistory, Say, SayPayload, Typing
@@ -27,7 +28,7 @@ class WhoMayEnter(RoomsTestCase):
         token = await sync_to_async(self.token)(self.bob)
         client = self.create_communicator(headers=self.headers(token=token))
         await client.connect()
-        await client.assert_authenticated_status_ok()
+        await client.assert_authenticated_status_ok(5)
 
     async def test_not_who_is_not_in_the_room(self) -> None:
         told, code = await self.refused(self.ws_path, self.headers(self.eve))
@@ -69,18 +70,19 @@ class Talk(RoomsTestCase):
         kept = await Message.objects.select_related("author").aget()
         self.assertEqual(str(kept), "ada: hello")
 
+    @override_settings(CHANX={"SEND_COMPLETION": True})
     async def test_history_in_pages(self) -> None:
         for number in range(5):
             await Message.objects.acreate(room=self.room, author=self.bob, text=f"line {number}")
-        ada = await self.enter(self.ada)
+        ada = await self.let_in(self.ada)
         await ada.send_message(ReadHistory(payload=Page(limit=2)))
-        page = await self.frame(ada, "history")
-        self.assertEqual([line["text"] for line in page["lines"]], ["line 3", "line 4"])
-        self.assertTrue(page["more"])
-        await ada.send_message(ReadHistory(payload=Page(before=page["lines"][0]["id"], limit=3)))
-        page = await self.frame(ada, "history")
-        self.assertEqual([line["text"] for line in page["lines"]], ["line 0", "line 1", "line 2"])
-        self.assertFalse(page["more"])
+        [history] = await ada.receive_all_messages(timeout=5)
+        self.assertEqual([line.text for line in history.payload.lines], ["line 3", "line 4"])
+        self.assertTrue(history.payload.more)
+        await ada.send_message(ReadHistory(payload=Page(before=history.payload.lines[0].id, limit=3)))
+        [history] = await ada.receive_all_messages(timeout=5)
+        self.assertEqual([line.text for line in history.payload.lines], ["line 0", "line 1", "line 2"])
+        self.assertFalse(history.payload.more)
 
     async def test_only_the_others_see_who_is_writing(self) -> None:
         ada, bob = await self.enter(self.ada), await self.enter(self.bob)
@@ -107,9 +109,11 @@ class Talk(RoomsTestCase):
 
     @override_settings(CHANX={"SEND_COMPLETION": True})
     async def test_completions_tell_that_all_was_sent(self) -> None:
-        ada = await self.let_in(self.ada)
-        await ada.send_message(ReadHistory())
-        self.assertEqual([one["action"] for one in await ada.receive_all_json()], ["history"])
+        async with self.auth_communicator as ada:
+            await ada.assert_authenticated_status_ok(5)
+            await ada.send_message(say("hello"))
+            [said] = await ada.receive_all_messages(GROUP_ACTION_COMPLETE, timeout=5)
+            self.assertEqual((said.action, said.payload.text), ("said", "hello"))
 
 
 class Notices(RoomsTestCase):

@@ -4,11 +4,15 @@ import asyncio
 import os
 import subprocess
 import sys
+from io import StringIO
 from unittest import skipUnless
 
 from django.conf import settings
+from django.core.management import call_command
 from django.db import connection
 
+from chanx.core.testing import capture_broadcast_events
+from rooms.consumers import NoticeConsumer
 from rooms.messages import AskForDigest
 from rooms.models import Message
 
@@ -27,8 +31,8 @@ class OtherProcesses(RoomsTestCase):
     @classmethod
     def setUpClass(cls) -> None:
         super().setUpClass()
-        words = [sys.executable, "-m", "celery", "-A", "config", "worker", "--pool", "solo", "--loglevel", "WARNING"]
-        worker = subprocess.Popen(words, cwd=settings.BASE, env=environment())
+        words = "-m celery -A config --quiet worker --pool solo --loglevel WARNING"
+        worker = subprocess.Popen([sys.executable, *words.split()], cwd=settings.BASE, env=environment())
         cls.addClassCleanup(worker.wait)
         cls.addClassCleanup(worker.terminate)
 
@@ -62,3 +66,10 @@ class OneProcess(RoomsTestCase):
         await ada.send_message(AskForDigest())
         frames = [await ada.receive_json_from() for _ in range(2)]
         self.assertEqual({one["action"] for one in frames}, {"digest_begun", "digest_ready"})
+
+    def test_a_command_that_reaches_nobody_says_so(self) -> None:
+        said = StringIO()
+        with capture_broadcast_events(NoticeConsumer) as told:
+            call_command("announce", "Is anybody there?", stderr=said)
+        self.assertEqual([one.groups for one in told], [["notices"]])
+        self.assertIn("ROOMS_REDIS", said.getvalue())
