@@ -5,7 +5,8 @@ from __future__ import annotations
 import os
 import subprocess
 import sys
-from collections.abc import Mapping
+import tempfile
+from collections.abc import Iterator, Mapping
 from pathlib import Path
 
 import pytest
@@ -43,17 +44,25 @@ def test_its_own_tests(project: str) -> None:
     assert "OK" in manage(project, "test")
 
 
+@pytest.fixture
+def database() -> Iterator[str]:
+    """A path for a database: in memory where there is such a folder, for each test of Django's empties all tables."""
+    memory = Path("/dev/shm")
+    with tempfile.TemporaryDirectory(dir=memory if os.access(memory, os.W_OK) else None) as folder:
+        yield str(Path(folder, "db.sqlite3"))
+
+
 @pytest.mark.redis
-def test_its_own_tests_with_a_worker(redis_server: str, tmp_path: Path) -> None:
+def test_its_own_tests_with_a_worker(redis_server: str, database: str) -> None:
     """With Redis, so that a worker of Celery and a command run in processes of their own."""
     with brokers.serve(redis_server) as url:
-        env = {"ROOMS_REDIS": url, "ROOMS_DATABASE": str(tmp_path / "db.sqlite3")}
+        env = {"ROOMS_REDIS": url, "ROOMS_DATABASE": database}
         assert "OK (skipped=2)" in manage("django_rooms", "test", env=env)
 
 
-def test_its_own_tests_in_one_process(tmp_path: Path) -> None:
+def test_its_own_tests_in_one_process(database: str) -> None:
     """Without Redis, as it is run at first: what else would change is the layer, which has tests of its own."""
-    env = {"ROOMS_DATABASE": str(tmp_path / "db.sqlite3")}
+    env = {"ROOMS_DATABASE": database}
     assert "OK" in manage("django_rooms", "test", "rooms.tests.test_workers.OneProcess", env=env)
 
 
