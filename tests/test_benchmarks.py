@@ -6,6 +6,7 @@ import anyio
 import anyio.lowlevel
 import pytest
 
+from benchmarks import redis
 from benchmarks.__main__ import main
 from benchmarks.backend import BACKENDS, BackendName
 from benchmarks.contestants import Contestant, heats
@@ -15,6 +16,7 @@ from benchmarks.lifecycle import timed as connections
 from benchmarks.lives import LIVES, Life
 from benchmarks.stream import Streamer, frame, streamers
 from benchmarks.wire import App, UnansweredError, answers, timed
+from tests.brokers import Broker
 from tests.tables import assert_rows, benchmark, names
 
 FRAMEWORKS = ("Starlette", "FastAPI")
@@ -53,6 +55,16 @@ async def test_an_application_that_does_not_accept_has_no_time() -> None:
     app: App = mute
     with pytest.raises(UnansweredError, match="0 of 3"):
         await connections(app, 3)
+
+
+@pytest.mark.redis
+def test_redis_prints_every_row(broker: Broker) -> None:
+    table = benchmark("redis", "--quick", "--url", broker.url)
+    expected = [name for name, _ in redis.races(broker.url, 1)]
+    assert len(table) == len(expected)
+    for line, name in zip(table, expected, strict=True):
+        assert line.startswith(name)
+        assert float(line.split()[-1]) > 0
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -101,6 +101,24 @@ async def test_a_subscription_to_a_topic_is_told_with_its_topic() -> None:
         assert client.pending == []
 
 
+async def test_a_subscription_to_a_topic_ends_where_gaps_close() -> None:
+    hub, room = Channel("hub", on_gap="close"), Channel("room")
+    ids: list[str] = []
+
+    @room.on_connect
+    async def enter(ctx: Context) -> None:
+        ids.append(ctx.id)
+
+    hub.include(room, topic="room")
+    async with connect(hub) as client:
+        topic = await client.subscribe("room")
+        hub.layers()[0].members.missed(ids)
+        with pytest.raises(Closed) as closed:
+            await topic.receive()
+        assert closed.value.code == 1012
+        await client.subscribe("room")  # the socket is as it was
+
+
 async def test_who_has_left_is_not_told() -> None:
     channel, layer, ids = office()
     async with connect(channel) as client:
