@@ -7,7 +7,7 @@ from __future__ import annotations
 
 import asyncio
 import logging
-from collections.abc import Collection, Mapping
+from collections.abc import Awaitable, Collection, Mapping
 from contextvars import ContextVar
 from typing import Any, ClassVar, cast
 
@@ -30,6 +30,8 @@ logger = logging.getLogger("chanx")
 
 #: So many characters of a frame are logged.
 _LOGGED = 1000
+#: And so many of its action.
+_ACTION = 100
 
 #: What stands beside the message in all frames that answer the one that is being handled.
 envelope: ContextVar[Mapping[str, Any] | None] = ContextVar("chanx_envelope", default=None)
@@ -144,10 +146,12 @@ class Answering(AsyncJsonWebsocketConsumer):
 
     def _chanx_log(self, what: str, content: Any) -> None:
         action = self._chanx_action(content)
-        if action not in self.all_log_ignored_actions:
+        if not (isinstance(action, str) and action in self.all_log_ignored_actions):
             about = handled.get()
             number = "" if about is None else f" (message {about[0]})"
-            logger.info("%s %s %s: %.*s%s", type(self).__qualname__, what, action, _LOGGED, str(content), number)
+            # a client's action is no text to be trusted: it may hold a line of its own
+            said = action[:_ACTION] if isinstance(action, str) and action.isprintable() else repr(action)[:_ACTION]
+            logger.info("%s %s %s: %.*s%s", type(self).__qualname__, what, said, _LOGGED, str(content), number)
 
     def _chanx_action(self, content: Any) -> Any:
         return cast("dict[str, Any]", content).get(self.discriminator_field) if isinstance(content, dict) else None
@@ -173,13 +177,21 @@ class Answering(AsyncJsonWebsocketConsumer):
 
     # -- what goes wrong ----------------------------------------------------------------------------
 
+    async def _chanx_told(self, telling: Awaitable[None]) -> None:
+        """Wait for what tells the client of an error; where that fails in its turn, the connection goes on, too."""
+        try:
+            await telling
+        except BaseException as error:
+            failure = self._chanx_ordinary(error)
+            logger.exception("%s failed to tell its client of an error", type(self).__qualname__, exc_info=failure)
+
     async def _chanx_refuse(self, error: ValidationError) -> None:
-        await self.handle_validation_error(error)
+        await self._chanx_told(self.handle_validation_error(error))
         if self.send_completion and is_message(error):
             await self.send_message(CompleteMessage())
 
     async def _chanx_broken(self, error: BaseException) -> None:
-        await self.handle_json_processing_error(self._chanx_ordinary(error))
+        await self._chanx_told(self.handle_json_processing_error(self._chanx_ordinary(error)))
         if self.send_completion:
             await self.send_message(CompleteMessage())
 
@@ -191,7 +203,8 @@ class Answering(AsyncJsonWebsocketConsumer):
 
     async def _chanx_handler_failed(self, error: BaseException, message: Any) -> None:
         failure = self._chanx_ordinary(error)
-        await self.handle_message_handler_error(failure, self._chanx_compiled.tag(message), message)
+        tag = self._chanx_compiled.tag(message)
+        await self._chanx_told(self.handle_message_handler_error(failure, tag, message))
 
     async def handle_validation_error(self, error: ValidationError) -> None:
         """Answer a frame that is no message."""

@@ -188,10 +188,11 @@ class Compiled:
 
         Raises:
             pydantic.ValidationError: it is none.
+            RecursionError: it is too deep.
         """
         try:
             text = json.dumps(content, separators=(",", ":"))
-        except (TypeError, ValueError, RecursionError):  # a `decode_json` of its own has made more of it
+        except (TypeError, ValueError):  # a `decode_json` of its own has made more of it
             return cast(Any, self.decode).__self__.validate_python(content)
         return self.decode(text)
 

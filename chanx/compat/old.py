@@ -277,12 +277,12 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
     # -- what goes wrong ----------------------------------------------------------------------------
 
     async def _chanx_refuse(self, error: ValidationError) -> None:
-        await self.handle_validation_error(error)
+        await self._chanx_told(self.handle_validation_error(error))
         if self.send_completion:
             await self.send_message(CompleteMessage())
 
     async def _chanx_handler_failed(self, error: BaseException, message: Any) -> None:  # noqa: ARG002
-        await self.handle_json_processing_error(self._chanx_ordinary(error))
+        await self._chanx_told(self.handle_json_processing_error(self._chanx_ordinary(error)))
 
     async def handle_event_handler_error(self, error: Exception, action: str, event: BaseMessage) -> None:  # noqa: ARG002
         """Tell the client that `receive_event` has raised; it is logged."""

@@ -324,13 +324,16 @@ class StructuredConsumer(Answering):
             except ValidationError as error:
                 await self._chanx_refuse(error)
                 return
+            except RecursionError:
+                await self._chanx_refuse(no_json("it is too deep"))
+                return
             except Exception as error:  # noqa: BLE001 - as in `_chanx_text`
                 await self._chanx_broken(error)
                 return
             try:
                 await self.receive_message(message, **kwargs)
             except BaseException as error:  # noqa: BLE001 - of the application
-                await self.handle_json_processing_error(self._chanx_ordinary(error))
+                await self._chanx_told(self.handle_json_processing_error(self._chanx_ordinary(error)))
             if self.send_completion:
                 await self.send_message(CompleteMessage())
 
@@ -365,7 +368,7 @@ class StructuredConsumer(Answering):
             await receive(event)
         except BaseException as error:  # noqa: BLE001 - of the application
             failure = self._chanx_ordinary(error)
-            await self.handle_event_handler_error(failure, made.tag(event), event)
+            await self._chanx_told(self.handle_event_handler_error(failure, made.tag(event), event))
         if self.send_completion:
             await self.send_message(self._chanx_event_complete())
 

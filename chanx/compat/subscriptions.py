@@ -163,7 +163,8 @@ class Subscriptions:
             if not one.live:  # nothing is sent for it any more
                 self._failed(error, one.topic, made.methods[message.__class__])
                 return
-            await consumer.handle_message_handler_error(consumer._chanx_ordinary(error), made.tag(message), message)
+            failure = consumer._chanx_ordinary(error)
+            await consumer._chanx_told(consumer.handle_message_handler_error(failure, made.tag(message), message))
         if consumer.send_completion and one.live:
             await consumer.send_message(CompleteMessage())
 

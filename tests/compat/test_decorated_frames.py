@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import logging
 from datetime import date
 from typing import Any, Literal
 
@@ -14,7 +15,7 @@ from chanx.core.decorators import ws_handler
 from chanx.messages.base import BaseMessage
 from chanx.messages.incoming import PingMessage
 from chanx.messages.outgoing import PongMessage
-from tests.compat.client import Client, opened
+from tests.compat.client import PONG, Client, opened
 
 pytestmark = pytest.mark.anyio
 
@@ -176,3 +177,72 @@ async def test_numbers_are_not_too_large_for_a_group() -> None:
     for payload in (str(10**30), '"\\ud800"'):
         assert await client.receive_from() == f'{{"action":"raw","payload":{payload},"is_current":false}}'
     await client.disconnect()
+
+
+class Anything(BaseMessage):
+    action: Literal["anything"] = "anything"
+    payload: Any = None
+
+
+@pytest.mark.parametrize("base", [Consumer, Long])
+@pytest.mark.parametrize("attributes", [{}, {"camelize": True}, {"log_websocket_message": True}])
+async def test_a_frame_that_is_too_deep_is_no_json_on_each_way(
+    base: Any, attributes: dict[str, Any], caplog: pytest.LogCaptureFixture
+) -> None:
+    class Deep(base):  # type: ignore[misc]
+        @ws_handler
+        async def handle_anything(self, message: Anything) -> Anything:
+            return message
+
+    client = await opened(type("Deep", (Deep,), attributes))
+    for depth in (400, 700, 960, 965, 970, 975, 980, 2000, 100_000):
+        got = await answer(client, '{"action":"anything","payload":' + "[" * depth + "]" * depth + "}")
+        assert got.startswith('{"action":"error","payload":[{"type":"json_invalid","loc":[],"msg":"Invalid JSON: '), (
+            depth
+        )
+    await client.disconnect()
+    assert [one for one in caplog.records if one.levelname == "ERROR"] == []
+
+
+@pytest.mark.parametrize("action", [["ping"], {"a": 1}, 5, None])
+async def test_an_action_that_is_no_text_is_logged_and_answered(action: Any) -> None:
+    client = await opened(type("Consumer", (Consumer,), {"log_websocket_message": True}))
+    assert (await client.ask({"action": action}))["action"] == "error"
+    assert await client.ask({"action": "ping"}) == PONG
+    await client.disconnect()
+
+
+async def test_an_action_makes_no_line_of_its_own_in_the_log(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.INFO, "chanx")
+    client = await opened(type("Consumer", (Consumer,), {"log_websocket_message": True}))
+    await client.ask({"action": "nope\nWARNING all is lost"})
+    await client.ask({"action": "n" * 10_000})
+    await client.disconnect()
+    assert caplog.messages[0].startswith(r"Consumer received 'nope\nWARNING all is lost': {")
+    assert not any("\n" in one or len(one) > 1200 for one in caplog.messages)
+
+
+HOOKS = [
+    ("handle_validation_error", "{}"),
+    ("handle_validation_error", "{"),
+    ("handle_message_handler_error", '{"action":"boom"}'),
+    ("handle_json_processing_error", '{"action":"boom"}'),
+]
+
+
+@pytest.mark.parametrize(("hook", "frame"), HOOKS)
+async def test_what_tells_of_an_error_may_fail_itself(hook: str, frame: str, caplog: pytest.LogCaptureFixture) -> None:
+    async def fails(*_: Any) -> None:
+        raise LookupError("a secret")
+
+    class Failing(Consumer):
+        async def receive_message(self, message: Any) -> None:
+            if hook == "handle_json_processing_error" and isinstance(message, Boom):
+                raise LookupError("another secret")
+            await super().receive_message(message)
+
+    client = await opened(type("Failing", (Failing,), {hook: fails}))
+    await client.tell(frame)
+    assert await client.ask({"action": "ping"}) == PONG
+    await client.disconnect()
+    assert caplog.messages[-1] == "Failing failed to tell its client of an error"
