@@ -82,7 +82,6 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
         connecting: the client has not been let in yet.
     """
 
-    concurrency: int = 1  # in order, one at a time, as all that a consumer of 0.12 does
     authentication_classes: Any = None
     permission_classes: Any = None
     queryset: Any = True
@@ -247,11 +246,6 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
             await super().websocket_connect(message)
         finally:
             self.connecting = False
-
-    def _chanx_made_pump(self, dispatch: Any, receive: Any) -> Any:
-        """One that handles messages one at a time costs less, where more is not asked for."""
-        made = super()._chanx_made_pump if self.concurrency > 1 else super(StructuredConsumer, self)._chanx_made_pump
-        return made(dispatch, receive)
 
     def _chanx_settle(self) -> None:
         super()._chanx_settle()
