@@ -13,12 +13,17 @@ step() {
     "$@" || failed+=("$name")
 }
 
+# From its own folder: a path below this one is excluded, as those of the projects without types are.
+types_of_rooms() (
+    root="$PWD"
+    cd examples/django_rooms || return
+    MYPYPATH="$root" "$root/$py" -m mypy --strict --config-file "$root/pyproject.toml" -p config -p rooms
+)
+
 step "ruff check" "$py" -m ruff check .
 step "ruff format" "$py" -m ruff format --check .
 step "mypy --strict" "$py" -m mypy --strict --config-file pyproject.toml
-# From its own folder: a path below this one is excluded, as those of the projects without types are.
-step "mypy --strict, examples/django_rooms" env -C examples/django_rooms MYPYPATH="$PWD" \
-    "$PWD/$py" -m mypy --strict --config-file ../../pyproject.toml -p config -p rooms
+step "mypy --strict, examples/django_rooms" types_of_rooms
 # Named, or a pyrightconfig.json in any folder above would be taken in its place.
 step "pyright" "$py" -m pyright --project pyproject.toml --pythonpath "$py"
 step "architecture" "$py" -m pytest -q tests/test_architecture.py

@@ -213,11 +213,17 @@ def test_members_talk_raise_hands_and_ask_for_digests(
     for page in (ada, bob):
         expect(page.get_by_text("Hands: bob")).to_be_visible()
     ada.get_by_role("button", name="Digest").click()
-    expect(talk(ada)).to_have_text(["ada<b>hello</b>", "1 lines: ada 1"])
+    expect(talk(ada)).to_have_text(["ada<b>hello</b>", "Lines: 1 (ada 1)"])
     expect(talk(bob)).to_have_count(1)
     bob.reload()
     expect(talk(bob)).to_have_text(["ada<b>hello</b>"])
     expect(bob.get_by_role("button", name="Lower hand")).to_be_visible()
+    rooms.kill()
+    expect(state(ada)).to_have_text("Reconnecting…")
+    rooms.start()
+    expect(state(ada)).to_have_text("Connected")
+    say(ada, "again")
+    expect(talk(ada)).to_have_text(["ada<b>hello</b>", "Lines: 1 (ada 1)", "adaagain"])
 
 
 @pytest.mark.parametrize("scheme", ["light", "dark"])
