@@ -55,7 +55,10 @@ class ChanxWebsocketConsumerMixin(Handlers, StructuredConsumer, Generic[ReceiveE
         made = compiled(type(self))
         if made.topics:
             self._chanx_topics = Subscriptions(self, made)
-        await super().__call__(scope, receive, send)
+        try:
+            await super().__call__(scope, receive, send)
+        finally:
+            self._chanx_topics = None  # which knows the consumer: nothing is to wait for the collector of garbage
 
     # -- the connection -----------------------------------------------------------------------------
 
