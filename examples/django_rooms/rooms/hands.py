@@ -52,6 +52,17 @@ class HandsLowered(BaseChannelEvent):
     payload: Payload
 
 
+class MemberGone(BaseChannelEvent):
+    """Somebody was sent out of the room."""
+
+    class Payload(BaseModel):
+        member: str
+
+    handler: Literal["member_gone"] = "member_gone"
+    payload: Payload
+
+
+HandsEvent = HandsLowered | MemberGone
 HandsIncoming = PingMessage | RaiseHand | LowerHand
 
 
@@ -59,7 +70,7 @@ def hands_group(room: Room) -> str:
     return f"hands.{room.pk}"
 
 
-class HandsConsumer(AsyncJsonWebsocketConsumer[HandsIncoming, HandsLowered, HandMoved, Room]):
+class HandsConsumer(AsyncJsonWebsocketConsumer[HandsIncoming, HandsEvent, HandMoved, Room]):
     """The raised hands of one room."""
 
     permission_classes = [IsMember]  # noqa: RUF012 - as its documentation writes it
@@ -89,10 +100,14 @@ class HandsConsumer(AsyncJsonWebsocketConsumer[HandsIncoming, HandsLowered, Hand
             case LowerHand():
                 await self.move(up=False)
 
-    async def receive_event(self, event: HandsLowered) -> None:
+    async def receive_event(self, event: HandsEvent) -> None:
         match event:
             case HandsLowered():
                 self.member.hand_up = False
+                await self.send_message(await self.raised())
+            case MemberGone() if event.payload.member == self.member.user.username:
+                await self.close()
+            case MemberGone():
                 await self.send_message(await self.raised())
 
     async def move(self, *, up: bool) -> None:

@@ -17,7 +17,7 @@ from rest_framework.viewsets import GenericViewSet
 
 from . import tasks
 from .consumers import NoticeConsumer, RoomConsumer
-from .hands import HandsConsumer, HandsLowered, hands_group
+from .hands import HandsConsumer, HandsLowered, MemberGone, hands_group
 from .messages import LetIn, Line, Member, MemberJoined, MemberRemoved, MessagePosted, RoomEvent, RoomName
 from .models import Membership, Room, group_of
 from .permissions import IsMember, IsOwner
@@ -84,6 +84,8 @@ class RoomViewSet(ListModelMixin, CreateModelMixin, RetrieveModelMixin, GenericV
         room = self.get_object()
         get_object_or_404(Membership, room=room, user__username=name).delete()
         tell(room, MemberRemoved(payload=Member(member=name)))
+        gone = MemberGone(payload=MemberGone.Payload(member=name))
+        transaction.on_commit(partial(HandsConsumer.send_channel_event, hands_group(room), gone))
         return Response(status=204)
 
     @action(detail=True, methods=["delete"], permission_classes=[IsAuthenticated, IsOwner])

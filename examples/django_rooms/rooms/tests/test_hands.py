@@ -42,6 +42,16 @@ class Hands(Members, WebsocketTestCase):
         self.assertEqual(await self.frame(bob, "hands"), [])
         self.assertFalse(await Membership.objects.filter(hand_up=True).aexists())
 
+    async def test_who_is_sent_out_is_disconnected_and_the_hand_is_down(self) -> None:
+        ada, bob = await self.come(self.ada, []), await self.come(self.bob, [])
+        await bob.send_message(RaiseHand())
+        for client in (ada, bob):
+            await self.frame(client, "hand_moved")
+        answer = await self.api(self.ada).delete(f"/api/rooms/{self.room.pk}/members/bob/")
+        self.assertEqual(answer.status_code, 204)
+        await bob.assert_closed(5)
+        self.assertEqual(await self.frame(ada, "hands"), [])
+
     async def test_strangers_are_told_and_closed_without_a_code(self) -> None:
         told, code = await self.refused(self.ws_path, self.headers(self.eve))
         self.assertEqual((told["status_code"], code), (403, None))
