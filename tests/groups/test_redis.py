@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import json
 import os
 import random
 import subprocess
@@ -23,7 +24,7 @@ from chanx.testing import connect
 from tests import brokers
 from tests.brokers import Broker
 from tests.kernel.messages import Hired, Said, Say
-from tests.servers import free_port, serve
+from tests.servers import SERVERS, free_port, serve
 
 pytestmark = pytest.mark.redis
 PATIENCE = 30.0
@@ -396,6 +397,18 @@ def test_a_run_of_asyncio_needs_no_thread(broker: Broker, prefix: str) -> None:
     anyio.run(until, lambda: broker.subscriptions(prefix) == {})
 
 
+def test_a_run_of_asyncio_that_ends_with_members_starts_no_thread(broker: Broker, prefix: str) -> None:
+    layer = RedisLayer(broker.url, prefix=prefix)
+
+    async def main() -> None:
+        await Member(layer, "one").join("room")
+
+    anyio.run(main, backend="asyncio")
+    assert threads() == []
+    gc.collect()
+    anyio.run(until, lambda: broker.subscriptions(prefix) == {})
+
+
 def test_loops_that_come_and_go_share_a_link(broker: Broker, prefix: str) -> None:
     """Under `async_to_sync` each call has a loop of its own."""
     layer = RedisLayer(broker.url, prefix=prefix)
@@ -510,6 +523,26 @@ def test_two_processes_and_nothing_is_left_of_one_that_is_killed(broker: Broker,
             second.kill_all()
             anyio.run(until, lambda: broker.subscriptions(prefix) == {})
             assert broker.command("DBSIZE") == 0
+
+
+@pytest.mark.hosts
+@pytest.mark.faults
+@pytest.mark.parametrize("server", list(SERVERS) if os.environ.get("CHANX_FULL") else ["hypercorn-trio", "granian"])
+def test_a_gap_on_a_real_server(redis_server: str, server: str) -> None:
+    from websockets.sync.client import connect as dial
+
+    with brokers.broker(redis_server) as broker:
+        env = {"CHANX_TEST_URL": broker.url, "CHANX_TEST_PREFIX": "chanx"}
+        with serve(server, "tests.groups.apps:app", env=env) as running, dial(running.ws("/")) as client:
+            for _ in range(2):
+                client.send('{"action": "say", "text": "hello"}')
+                assert json.loads(client.recv(PATIENCE)) == {"action": "said", "text": "hello"}
+                broker.command("CLIENT", "KILL", "TYPE", "pubsub")
+                assert json.loads(client.recv(PATIENCE)) == {"action": "gap"}
+            client.close()
+            running.stop()
+            assert "Traceback" not in running.log
+            assert "never" not in running.log  # as in "was never awaited"
 
 
 # -- set-up -----------------------------------------------------------------------------------------

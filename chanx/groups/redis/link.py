@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import asyncio
 import contextlib
+import itertools
 import logging
 import random
 import secrets
@@ -101,6 +102,7 @@ class Link:
         self._needed = 0
         self._echo = b""
         self._echoed = asyncio.Event()
+        self._risen = asyncio.Event()
         self._down = asyncio.Event()
         self._down.set()
         self._received = 0
@@ -189,7 +191,7 @@ class Link:
             async with asyncio.TaskGroup() as tasks:
                 beside = [tasks.create_task(self._hear(hear)), tasks.create_task(self._subscribe(hear))]
                 await self._within(self._confirmed, self._options.connect_timeout, "subscriptions were not confirmed")
-                beside.append(tasks.create_task(self._send(publish)))
+                beside += [tasks.create_task(self._send(publish)), tasks.create_task(self._tell())]
                 await self._watch()
                 for task in beside:
                     task.cancel()
@@ -210,6 +212,7 @@ class Link:
         self._outgoing.broke()
         self._needed = self._answers = 0
         self._confirmed.clear()
+        self._risen.clear()
         self._affected.update(dict.fromkeys(self._layer.affected(self._wishes.broke())))
         if not self.over:  # else there may be no loop any more to wake somebody on
             self._down.set()
@@ -322,22 +325,30 @@ class Link:
             self._outgoing.put_first(Entry([wire.command(b"PUBLISH", self._control, self._echo)], None))
             await self._within(self._echoed, self._options.heartbeat_timeout, "it did not hear itself in time")
             if not self.up:
-                await self._came_up()
+                self._came_up()
             await asyncio.sleep(self._options.heartbeat)
 
-    async def _came_up(self) -> None:
+    def _came_up(self) -> None:
         self.up = True
         self._down.clear()
-        affected = self.take_affected()
-        if self.failed or affected:
+        if self.failed or self._affected:
             self.failed = False
             logger.warning(
-                "the link to %s is up again; %d connections may have missed something", self._dial.where, len(affected)
+                "the link to %s is up again; members that may have missed some: %d",
+                self._dial.where,
+                len(self._affected),
             )
-        for at in range(0, len(affected), TOLD_AT_ONCE):
-            self._layer.tell(affected[at : at + TOLD_AT_ONCE])
-            if at + TOLD_AT_ONCE < len(affected):
-                await asyncio.sleep(TOLD_EVERY)
+        self._risen.set()
+
+    async def _tell(self) -> None:
+        """Tell of the gap, once the link is up; who is not told when it breaks again will be told after that."""
+        await self._risen.wait()
+        while self._affected:
+            some = list(itertools.islice(self._affected, TOLD_AT_ONCE))
+            for one in some:
+                del self._affected[one]
+            self._layer.tell(some)
+            await asyncio.sleep(TOLD_EVERY)
 
     async def _within(self, event: asyncio.Event, timeout: float, why: str) -> None:
         """Wait for an event, for a time in which the loop runs and nothing else comes; but `PATIENCE` times that."""

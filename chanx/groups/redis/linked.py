@@ -121,11 +121,14 @@ class Linked:
         """A link has ended. Where members live on other loops than its own, they need another one."""
         with self._lock:
             self._owed += link.take_affected()
-            lost = self._link is not None and self._link[0] is link
+            opened = self._link
+            lost = opened is not None and opened[0] is link
             if lost:
                 self._link = None
             waiters, self._ended = self._ended, []
-            again = lost and (bool(self._homes) or self._wishes.any)
+            # those who wish, and are on no loop that is known, are on the one that ends, if the link was there
+            wished = opened is not None and isinstance(opened[1], host.Own) and self._wishes.any
+            again = lost and (bool(self._homes) or wished)
         for waiter in waiters:
             waiter.resolve()
         if not again:
@@ -139,11 +142,11 @@ class Linked:
 
     # -- the link -----------------------------------------------------------------------------------
 
-    def _opened(self, place: host.Host | None = None) -> tuple[Link, host.Host]:
+    def _opened(self) -> tuple[Link, host.Host]:
         """The link, made where there is none; the caller's loop is known as one that uses it."""
         opened = self._link
         if opened is None or opened[0].over or not opened[1].alive():
-            opened = self._made(place)
+            opened = self._made()
         where = opened[1]
         if isinstance(where, host.Own):
             self._used = time.monotonic()
@@ -151,7 +154,7 @@ class Linked:
             self._attend()
         return opened
 
-    def _made(self, place: host.Host | None) -> tuple[Link, host.Host]:
+    def _made(self, place: host.Host | None = None) -> tuple[Link, host.Host]:
         with self._lock:
             opened = self._link
             if opened is not None:
