@@ -56,7 +56,7 @@ class Members(TransactionTestCase):
     async def let_in(self, user: Any, path: str | None = None) -> Any:
         """A communicator that is let in."""
         client = self.create_communicator(ws_path=path, headers=self.headers(user))
-        self.assertEqual(await client.connect(), (True, None))
+        self.assertEqual(await client.connect(5), (True, None))
         self.assertEqual((await self.frame(client, "authentication"))["status_code"], 200)
         return client
 
@@ -70,7 +70,7 @@ class Members(TransactionTestCase):
     async def refused(self, path: str, headers: Headers) -> tuple[dict[str, Any], Any]:
         """What a client is told that is not let in, and the code that it is closed with."""
         client = self.create_communicator(ws_path=path, headers=headers)
-        self.assertEqual(await client.connect(), (True, None))
+        self.assertEqual(await client.connect(5), (True, None))
         told = await client.receive_json_from(5)
         self.assertEqual(told["action"], "authentication")
         return told["payload"], (await client.receive_output(5)).get("code")

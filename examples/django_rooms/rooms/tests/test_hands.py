@@ -28,10 +28,10 @@ class Hands(Members, WebsocketTestCase):
         await ada.send_message(RaiseHand())
         for client, mine in ((ada, True), (bob, False)):
             moved = {"action": "hand_moved", "payload": {"member": "ada", "up": True}}
-            self.assertEqual(await client.receive_json_from(), {**moved, "is_mine": mine, "is_current": mine})
+            self.assertEqual(await client.receive_json_from(5), {**moved, "is_mine": mine, "is_current": mine})
         again = await self.come(self.ada, ["ada"])
         await again.send_message(LowerHand())
-        moved = await ada.receive_json_from()
+        moved = await ada.receive_json_from(5)
         self.assertEqual((moved["is_mine"], moved["is_current"]), (True, False))
 
     async def test_the_owner_lowers_all(self) -> None:
@@ -60,7 +60,7 @@ class Hands(Members, WebsocketTestCase):
     @override_settings(CHANX={"SEND_COMPLETION": True})
     async def test_completions_tell_that_all_was_sent(self) -> None:
         client = self.auth_communicator
-        await client.connect()
+        await client.connect(5)
         await client.assert_authenticated_status_ok(5)
         await self.frame(client, "hands")
         await client.send_message(PingMessage())

@@ -58,7 +58,7 @@ class Rest(RoomsTestCase):
         ada, bob = await self.enter(self.ada), await self.enter(self.bob)
         self.assertEqual((await self.api(self.ada).delete(self.url + "members/bob/")).status_code, 204)
         self.assertEqual(await self.frame(ada, "member_removed"), {"member": "bob"})
-        self.assertEqual(await bob.receive_output(), {"type": "websocket.close", "code": 4403})
+        self.assertEqual(await bob.receive_output(5), {"type": "websocket.close", "code": 4403})
         _, code = await self.refused(self.ws_path, self.headers(self.bob))
         self.assertEqual(code, 4403)
 
@@ -67,7 +67,7 @@ class Rest(RoomsTestCase):
         await self.bob.asave()
         answer = await self.async_client.post("/api/token/", {"username": "bob", "password": "secret"}, JSON)
         client = self.create_communicator(headers=self.headers(token=answer.json()["token"]))
-        await client.connect()
+        await client.connect(5)
         await client.assert_authenticated_status_ok(5)
 
     def test_a_view_without_an_event_loop(self) -> None:

@@ -22,12 +22,12 @@ class WhoMayEnter(RoomsTestCase):
     async def test_members_by_session(self) -> None:
         client = await self.enter(self.bob)
         await client.send_message(PingMessage())
-        self.assertEqual(await client.receive_json_from(), {"action": "pong", "payload": None})
+        self.assertEqual(await client.receive_json_from(5), {"action": "pong", "payload": None})
 
     async def test_members_by_token(self) -> None:
         token = await sync_to_async(self.token)(self.bob)
         client = self.create_communicator(headers=self.headers(token=token))
-        await client.connect()
+        await client.connect(5)
         await client.assert_authenticated_status_ok(5)
 
     async def test_not_who_is_not_in_the_room(self) -> None:
@@ -54,7 +54,7 @@ class WhoMayEnter(RoomsTestCase):
             with self.subTest(origins):
                 headers = [*self.headers(self.ada), *((b"origin", origin) for origin in origins)]
                 client = WebsocketCommunicator(application, self.ws_path, headers)
-                self.assertEqual((await client.connect())[0], may)
+                self.assertEqual((await client.connect(5))[0], may)
                 if may:
                     await client.disconnect()
 
@@ -64,7 +64,7 @@ class Talk(RoomsTestCase):
         ada, bob = await self.enter(self.ada), await self.enter(self.bob)
         await ada.send_message(say("  hello "))
         for client, is_current in ((ada, True), (bob, False)):
-            heard = await client.receive_json_from()
+            heard = await client.receive_json_from(5)
             self.assertEqual((heard["action"], heard["is_current"]), ("said", is_current))
             self.assertEqual((heard["payload"]["author"], heard["payload"]["text"]), ("ada", "hello"))
         kept = await Message.objects.select_related("author").aget()
@@ -105,7 +105,7 @@ class Talk(RoomsTestCase):
     async def test_answers_carry_the_reference_of_what_they_answer(self) -> None:
         ada = await self.enter(self.ada)
         await ada.send_json_to({"action": "read_history", "ref": "h1"})
-        self.assertEqual((await ada.receive_json_from())["ref"], "h1")
+        self.assertEqual((await ada.receive_json_from(5))["ref"], "h1")
 
     @override_settings(CHANX={"SEND_COMPLETION": True})
     async def test_completions_tell_that_all_was_sent(self) -> None:

@@ -64,7 +64,7 @@ class OneProcess(RoomsTestCase):
     async def test_a_task_runs_where_it_is_called(self) -> None:
         ada = await self.enter(self.ada)
         await ada.send_message(AskForDigest())
-        frames = [await ada.receive_json_from() for _ in range(2)]
+        frames = [await ada.receive_json_from(5) for _ in range(2)]
         self.assertEqual({one["action"] for one in frames}, {"digest_begun", "digest_ready"})
 
     def test_a_command_that_reaches_nobody_says_so(self) -> None:
