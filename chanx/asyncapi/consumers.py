@@ -40,6 +40,7 @@ class Told(msgspec.Struct, frozen=True, eq=False):
         camelized: names are in camel case on the wire.
         close_codes: those of its authenticator.
         topics: what clients may subscribe to.
+        event_complete: the class of what follows each event; None where nothing does.
     """
 
     tags: tuple[str, ...]
@@ -48,6 +49,16 @@ class Told(msgspec.Struct, frozen=True, eq=False):
     camelized: bool
     close_codes: Mapping[str, str]
     topics: tuple[ToldTopic, ...]
+    event_complete: Any = None
+
+    def of_topic(self, plan: Plan) -> tuple[Any, ...]:
+        """Those of `frames` that come on a topic: it has no verdicts, and nothing comes through groups."""
+        from chanx.messages import outgoing
+
+        found = [one for one in self.frames if one in (outgoing.ErrorMessage, outgoing.CompleteMessage)]
+        if self.event_complete is not None and any(one.kind == "event" for one in plan.operations):
+            found.append(self.event_complete)
+        return tuple(dict.fromkeys(found))
 
 
 def consumer_of(app: Any) -> Any:
@@ -117,9 +128,9 @@ def told_of(consumer: Any) -> Told | None:
     own = getattr(authenticator, "send_authentication_message", getattr(consumer, "send_authentication_message", None))
     if by_itself or authenticator is not None:
         frames += [outgoing.AuthenticationMessage] if send_authentication_message(_flag(own)) else []
-    if chosen("send_completion"):
+    event_complete: Any = consumer._chanx_event_complete if chosen("send_completion") else None
+    if event_complete is not None:
         frames += [outgoing.CompleteMessage, outgoing.GroupCompleteMessage]
-        event_complete = consumer._chanx_event_complete
         frames += [event_complete] if compiled(consumer).incoming_events and event_complete not in frames else []
     topics: Any = getattr(compiled(consumer), "topics", ())
     return Told(
@@ -132,6 +143,7 @@ def told_of(consumer: Any) -> Told | None:
             ToldTopic(route.pattern.text, made.plan, made.described.title, made.described.description)
             for route, made in topics
         ),
+        event_complete=event_complete,
     )
 
 

@@ -171,7 +171,8 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
     def extra(self, service: Service) -> Iterable[Frame]:
         """The frames of the envelope that may come."""
         if self.consumer is not None:
-            yield from (self.frame(cls, "serialization", "may") for cls in self.consumer.frames)
+            frames = self.consumer.frames if self.topic is None else self.consumer.of_topic(self.plan)
+            yield from (self.frame(cls, "serialization", "may") for cls in frames)
             return
         handlers = [one for one in self.plan.operations if one.kind == "on"]
         yield self.control("error")

@@ -117,7 +117,8 @@ class Reader:
                     echoed[cls] = None
                 elif name != "cancel":
                     sent[cls] = message
-                if name in ("cancel", "complete"):
+                # Consumers send a message for a completion, which is not called like the frame of native channels.
+                if message.rpartition(".")[2] in ("cancel", "complete"):
                     outgoing[cls] = None
         handlers: set[str] = set()
         return Channel(

@@ -89,4 +89,6 @@ class LiveConsumer(BaseConsumer[BaseMessage]):
 
 
 #: One poll on a route of its own, for a client that wants nothing else: `/ws/polls/lunch`.
-PollConsumer = PollTopic.as_consumer(authenticator_class=TokenAuthenticator, send_completion=True)
+PollConsumer = channel(name="poll", description="Follow one poll", tags=["live"])(
+    PollTopic.as_consumer(authenticator_class=TokenAuthenticator, send_completion=True)
+)

@@ -543,6 +543,28 @@ def test_topics_of_consumers(valid: Valid) -> None:
     assert valid(made) == []
 
 
+def test_what_tells_of_completions_on_topics() -> None:
+    class Completing(Watching):
+        send_completion = True
+        authenticator_class = Nobody
+
+    class Silent(Topic):
+        pattern = "silent"
+
+    class Both(Completing):
+        topics = [Run, Silent]
+
+    made = told(Both)["channels"]
+    assert {"AuthenticationMessage", "CompleteMessage", "GroupCompleteMessage"} <= made["Both"]["messages"].keys()
+
+    def sent(key: str) -> set[str]:
+        return {name.rpartition(".")[2] for name in made[key]["messages"] if name.endswith("Message")}
+
+    assert sent("Both.silent") == {"ErrorMessage", "CompleteMessage"}
+    assert sent("Both.run_pk") >= {"ErrorMessage", "CompleteMessage", "EventCompleteMessage"}
+    assert not sent("Both.run_pk") & {"AuthenticationMessage", "GroupCompleteMessage"}
+
+
 @pytest.mark.anyio
 @pytest.mark.parametrize("anyio_backend", ["asyncio"])
 async def test_what_travels_on_topics_fits_the_document(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -21,6 +21,10 @@ from websockets.asyncio.server import serve as websockets_serve
 from chanx.asyncapi import document
 from chanx.cli import main
 from chanx.clients import SchemaError, generate, load, write
+from chanx.core.decorators import ws_handler
+from chanx.fast_channels.websocket import AsyncJsonWebsocketConsumer
+from chanx.messages.incoming import PingMessage
+from chanx.messages.outgoing import PongMessage
 from tests.asyncapi import corpus
 from tests.clients.app import rooms
 from tests.servers import HOST, ROOT, Server, serve
@@ -266,3 +270,17 @@ def test_nothing_in_a_document_becomes_code(tmp_path: Path, monkeypatch: pytest.
     (cls,) = (one for one in vars(messages).values() if getattr(one, "__module__", "") == "evil_client.messages")
     made = cls(**{"class": evil, evil: "x"})
     assert json.loads(made.model_dump_json(by_alias=True)) == {"action": evil, evil: "x", "class": evil}
+
+
+def test_a_client_is_told_of_completions_and_sends_none() -> None:
+    class Completing(AsyncJsonWebsocketConsumer):
+        send_completion = True
+
+        @ws_handler
+        async def handle_ping(self, message: PingMessage) -> PongMessage:
+            return PongMessage()
+
+    files = generate(document(Completing.as_asgi(), title="x", version="1"))
+    (text,) = (text for name, text in files.items() if name not in ("__init__.py", "messages.py", "py.typed"))
+    assert "OutgoingMessage: TypeAlias = PingMessage\n" in text
+    assert "async def on_complete_message(self" in text

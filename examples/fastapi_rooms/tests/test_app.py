@@ -25,6 +25,8 @@ async def test_the_document_tells_of_each_route(http: httpx.AsyncClient) -> None
     assert (told["info"]["title"], told["info"]["version"]) == ("Rooms", "1.0.0")
     addresses = {one["address"] for one in told["channels"].values()}
     assert addresses == {"/ws/rooms/{room}", "/ws/jobs", "/ws/notices", "/ws/live", "/ws/polls/{poll}"}
+    names = {"rooms", "jobs", "notices", "live", "live.poll_poll", "live.activity", "poll"}
+    assert told["channels"].keys() == names
     assert yaml.safe_load((await http.get("/asyncapi.yaml")).text) == told
     page = await http.get("/asyncapi")
     assert page.headers["content-type"].startswith("text/html")
