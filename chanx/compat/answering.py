@@ -77,17 +77,21 @@ class Answering(AsyncJsonWebsocketConsumer):
         for name, key in self._chanx_settings.items():
             if getattr(self, name) is None:
                 setattr(self, name, setting(key))
+        for name in ("send_completion", "camelize"):
+            told = f"should_{name}"
+            if getattr(type(self), told) is not getattr(Answering, told):
+                setattr(self, name, bool(getattr(self, told)))
         self._chanx_logs_sent = self.log_websocket_message
         self._chanx_trio = _runtime.on_trio()
 
     @property
     def should_send_completion(self) -> bool:
-        """Is a message sent when all is done that a message led to?"""
+        """Is a message sent when all is done that a message led to? Asked once for each connection, when it begins."""
         return bool(setting("SEND_COMPLETION") if self.send_completion is None else self.send_completion)
 
     @property
     def should_camelize(self) -> bool:
-        """Are names in camel case on the wire?"""
+        """Are names in camel case on the wire? Asked once for each connection, when it begins."""
         return bool(setting("CAMELIZE") if self.camelize is None else self.camelize)
 
     @property

@@ -19,7 +19,11 @@ _CAPITAL = re.compile(r"([a-z0-9])([A-Z])")
 
 @functools.lru_cache(4096)
 def _camel_key(key: str) -> str:
-    return _UNDERSCORE.sub(lambda found: found[1].upper(), key) if _NAME.fullmatch(key) else key
+    if _NAME.fullmatch(key):
+        camel = _UNDERSCORE.sub(lambda found: found[1].upper(), key)
+        if snake_case(camel) == key:
+            return camel
+    return key
 
 
 @functools.lru_cache(4096)

@@ -183,18 +183,23 @@ class Compiled:
                 self.encoders[cls] = found
         return found
 
-    def validate(self, content: Any) -> Any:
+    def validate(self, content: Any, *, by_name: bool = False) -> Any:
         """What JSON gives as a message: the very one that `decode` makes of the text.
+
+        Args:
+            content: of a frame.
+            by_name: fields may have their own names, too, where they have aliases.
 
         Raises:
             pydantic.ValidationError: it is none.
             RecursionError: it is too deep.
         """
+        validator = cast(Any, self.decode).__self__
         try:
             text = json.dumps(content, separators=(",", ":"))
         except (TypeError, ValueError):  # a `decode_json` of its own has made more of it
-            return cast(Any, self.decode).__self__.validate_python(content)
-        return self.decode(text)
+            return validator.validate_python(content, by_alias=True, by_name=by_name)
+        return validator.validate_json(text, by_alias=True, by_name=by_name)
 
     def event(self, data: Any) -> Any:
         """An event from the channel layer; None where no method is for it.
@@ -211,7 +216,8 @@ class Compiled:
 
     def tag(self, message: Any) -> str:
         """The tag of a message or an event."""
-        return str(getattr(message, self.discriminator, None) or getattr(message, HANDLER_FIELD, ""))
+        tag = getattr(message, self.discriminator, None) or getattr(message, HANDLER_FIELD, "")
+        return str(getattr(tag, "value", tag))  # that of an enumeration is the member's value on the wire
 
     @functools.cached_property
     def incoming_message_adapter(self) -> TypeAdapter[Any] | None:

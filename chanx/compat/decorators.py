@@ -9,6 +9,7 @@ from types import FrameType, UnionType
 from typing import Any, Literal, TypeAlias, TypeVar, get_type_hints, overload
 
 import msgspec
+from asgiref.sync import iscoroutinefunction
 from pydantic import BaseModel
 
 from chanx._signature import members
@@ -55,7 +56,7 @@ class Mark(msgspec.Struct, frozen=True, eq=False):
         if self.input_type is not None:
             return classes(self.input_type)
         parameters = list(inspect.signature(self.function).parameters.values())
-        where = f"{self.function.__qualname__} ({self.function.__code__.co_filename})"
+        where = f"{self.function.__qualname__} ({inspect.unwrap(self.function).__code__.co_filename})"
         if len(parameters) < 2:
             raise TypeError(f"{where} takes no message; write `async def {self.function.__name__}(self, message: …)`")
         found = classes(self._hint(parameters[1].name))
@@ -187,12 +188,21 @@ def _marking(
     options |= {"description": description, "summary": summary, "tags": tuple(tags or ()), "localns": localns}
 
     def mark(function: Any) -> Any:
-        if not inspect.isfunction(function):
+        if not callable(function) or isinstance(function, type | classmethod | staticmethod):
             raise TypeError(f"a handler is an `async def` in a class, and not {function!r}")
         setattr(function, HANDLER, Mark(kind, function, **options))
         return function
 
     return mark if func is None else mark(func)
+
+
+def is_coroutine_function(function: Any) -> bool:
+    """Is it one, or what wraps one, or what `sync_to_async` has made of a plain function?"""
+    by_asgiref = iscoroutinefunction(function)  # pyright: ignore[reportDeprecated] - it knows what it makes itself
+    if by_asgiref or inspect.iscoroutinefunction(inspect.unwrap(function)):
+        return True
+    # what a decorator has made without telling what it wraps may return a coroutine all the same
+    return inspect.isfunction(function) and function.__qualname__.endswith(f"<locals>.{function.__name__}")
 
 
 def _names_of(frame: FrameType) -> Mapping[str, Any]:

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Iterator
+from types import UnionType
 from typing import Any
 
 from pydantic import BaseModel
 
 from chanx.compat.casing import snake_case
 from chanx.compat.compiled import Entry, own_doc, tags_of
-from chanx.compat.decorators import HANDLER, Mark, classes
+from chanx.compat.decorators import HANDLER, Mark, classes, is_coroutine_function
 from chanx.exceptions import ConfigurationError
 from chanx.messages.base import BaseMessage
 
@@ -17,19 +18,26 @@ from chanx.messages.base import BaseMessage
 def merged(cls: type[Any], name: str) -> tuple[Any, ...]:
     """A list of classes, with those of all classes that a class extends, each once."""
     given = (one.__dict__.get(name) or () for one in reversed(cls.__mro__))
-    return tuple(dict.fromkeys(found for several in given for found in classes(list(several))))
+    several = (one if isinstance(one, type | UnionType) else list(one) for one in given)
+    return tuple(dict.fromkeys(found for one in several for found in classes(one)))
 
 
 def explicit(cls: type[Any]) -> dict[str, Mark]:
     """The marks of methods by name, without those that were made for `passthrough_events`.
 
     A method that overrides a handler is one, with a decorator of its own or without.
+
+    Raises:
+        TypeError: a method that is marked is no coroutine function.
     """
     found: dict[str, Mark] = {}
     for one in reversed(cls.__mro__):
-        for name, value in one.__dict__.items():
+        for name, found_there in one.__dict__.items():
+            value = getattr(found_there, "__func__", found_there)  # of a class method, or a static one
             mark: Mark | None = getattr(value, HANDLER, None) if callable(value) else None
             if mark is not None:
+                if not is_coroutine_function(value):
+                    raise TypeError(f"{one.__qualname__}.{name} is no coroutine function; a handler is an `async def`")
                 found.pop(name, None)
                 found[name] = mark
             elif name in found and not callable(value):

@@ -137,7 +137,7 @@ class StructuredConsumer(Answering):
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""
-        self._chanx_compiled = made = compiled(type(self))
+        self.scope, self._chanx_compiled = scope, (made := compiled(type(self)))
         self._chanx_decode, self._chanx_methods, self._chanx_encoders = made.decode, made.methods, made.encoders
         self._chanx_settle()
         await super().__call__(scope, receive, send)
@@ -320,7 +320,8 @@ class StructuredConsumer(Answering):
 
         async def handle(content: Any, _: Any) -> None:
             try:
-                message = self._chanx_compiled.validate(snaked(content) if self.camelize else content)
+                given = snaked(content) if self.camelize else content
+                message = self._chanx_compiled.validate(given, by_name=bool(self.camelize))
             except ValidationError as error:
                 await self._chanx_refuse(error)
                 return

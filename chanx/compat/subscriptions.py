@@ -148,7 +148,8 @@ class Subscriptions:
             else:
                 content = json.loads(frame) if isinstance(frame, str) else frame
                 content = {key: value for key, value in content.items() if key not in RESERVED}
-                message = made.validate(snaked(content) if consumer.camelize else content)
+                given = snaked(content) if consumer.camelize else content
+                message = made.validate(given, by_name=bool(consumer.camelize))
         except ValidationError as error:
             await consumer._chanx_refuse(error)
             return
