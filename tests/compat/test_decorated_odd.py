@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import enum
 from typing import Any, Literal
 
@@ -186,3 +187,32 @@ async def test_whether_names_are_in_camel_case_and_completions_sent_may_be_a_pro
     assert await client.ask({"action": "ping"}) == error({"some_text": ""})
     assert await client.receive_nothing()
     await client.disconnect()
+
+
+async def test_others_run_after_each_message_that_a_method_sends_and_not_after_what_it_returns() -> None:
+    ran: list[str] = []
+    seen: list[list[str]] = []
+
+    class Sending(AsyncJsonWebsocketConsumer):
+        @ws_handler
+        async def handle_ping(self, message: PingMessage) -> PongMessage:
+            seen.append([*ran])
+            asyncio.get_running_loop().call_soon(ran.append, "after the ping")
+            return PongMessage()
+
+        @ws_handler
+        async def handle_error(self, message: ErrorMessage) -> None:
+            seen.append([*ran])
+            asyncio.get_running_loop().call_soon(ran.append, "after the error")
+            await self.send_message(message)
+            seen.append([*ran])
+
+    for immediately in (True, False):
+        ran.clear()
+        seen.clear()
+        client = await opened(type("Sending", (Sending,), {"send_message_immediately": immediately}))
+        for frame in ('{"action":"ping"}', '{"action":"error","payload":""}'):
+            client.input_queue.put_nowait({"type": "websocket.receive", "text": frame})
+        assert [await client.got(), await client.got()] == [PONG, error("")]
+        await client.disconnect()
+        assert seen == [[], [], ["after the ping", "after the error"] if immediately else []]

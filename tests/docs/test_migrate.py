@@ -64,6 +64,31 @@ SHOWN_BY = {
     "Classes of exceptions": "test_the_exceptions_are_those_of_channels_where_it_is_installed",
 }
 
+#: The same of consumers of chanx 2.x.
+CONSUMERS_SHOWN_BY = {
+    "Binary frames": "test_a_frame_that_is_no_object_is_answered",
+    "Frames that are nested too deep": "test_a_frame_that_is_too_deep_is_no_json_on_each_way",
+    "Many findings in one frame": "test_findings_are_told_up_to_a_hundred",
+    "How frames are written": "test_frames_are_the_same_on_each_way",
+    "Names in camel case": "test_all_that_is_sent_in_camel_case_can_be_sent_back",
+    "Logs of messages": "test_messages_are_logged_but_for_actions_that_are_ignored",
+    "An event without a handler": "test_a_failing_event_handler_is_told_and_an_unknown_event_goes_by",
+    "`send_message_immediately`": (
+        "test_others_run_after_each_message_that_a_method_sends_and_not_after_what_it_returns"
+    ),
+    "`should_camelize` and `should_send_completion`": (
+        "test_whether_names_are_in_camel_case_and_completions_sent_may_be_a_property_of_ones_own"
+    ),
+    "An error hook that fails": "test_what_tells_of_an_error_may_fail_itself",
+    "A handler that cannot be awaited": "test_a_handler_that_cannot_be_awaited_is_refused_where_its_class_is_made",
+    "A message without a literal action": "test_a_message_without_a_literal_action_is_refused_at_first_use",
+    "`send_event_sync` and `broadcast_event_sync` on an event loop": (
+        "test_an_event_is_sent_from_a_thread_and_not_from_a_running_loop"
+    ),
+    "Groups without a channel layer": ("test_without_a_channel_layer_messages_are_handled_and_groups_are_told_of"),
+    "`self.groups`": "test_groups_are_those_of_all_classes_and_end_with_the_connection",
+}
+
 #: The same of topics, and of what tests are written with.
 TOPICS_SHOWN_BY = {
     "Topics of a connection": "test_a_connection_has_so_many_topics",
@@ -110,6 +135,7 @@ def differences(after: str, before: str) -> list[str]:
     ("after", "before", "shown_by"),
     [
         ("### What behaves differently", "### Move on", SHOWN_BY),
+        ("### What consumers do otherwise", "\n#", CONSUMERS_SHOWN_BY),
         ("### Authentication", "\n#", AUTHENTICATION_SHOWN_BY),
         ("### Topics and tests", "\n#", TOPICS_SHOWN_BY),
         ("### Several messages at once", "\n#", CONCURRENCY_SHOWN_BY),
