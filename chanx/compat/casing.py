@@ -11,6 +11,9 @@ import re
 from collections.abc import Callable
 from typing import Any
 
+#: A longer key is no name. It could be as long as a frame, to be kept in a cache, or looked through for capitals.
+_LONGEST = 100
+
 _UNDERSCORE = re.compile(r"(?<=[a-zA-Z0-9])_([a-z])")
 _NAME = re.compile(r"[a-z_][a-zA-Z0-9_]*")
 _ACRONYM = re.compile(r"([A-Z]+)([A-Z][a-z])")
@@ -48,5 +51,8 @@ def snaked(value: Any) -> Any:
 
 def _renamed(value: Any, rename: Callable[[str], str]) -> Any:
     if value.__class__ is dict:
-        return {rename(key) if isinstance(key, str) else key: _renamed(one, rename) for key, one in value.items()}
+        return {
+            rename(key) if isinstance(key, str) and len(key) <= _LONGEST else key: _renamed(one, rename)
+            for key, one in value.items()
+        }
     return [_renamed(one, rename) for one in value] if value.__class__ is list else value

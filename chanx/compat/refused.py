@@ -17,6 +17,8 @@ _NOBODIES = tuple(f"{before}{tag!r}" for tag in ("\0", NOBODY) for before in (",
 
 #: More findings than this in one frame are counted, and not listed: an answer must not outgrow its question.
 MOST = 100
+#: Nor must it repeat a long key in each of them.
+_LONGEST = 100
 
 
 def no_json(detail: str) -> ValidationError:
@@ -41,7 +43,12 @@ def findings(error: ValidationError) -> list[Mapping[str, Any]]:
         return [{"type": "too_many", "loc": [], "msg": f"{count} values of the message are invalid"}]
     found: list[Any] = error.errors(include_url=False, include_context=False, include_input=False)
     for one in found:
+        one["loc"] = [_cut(part) if isinstance(part, str) else part for part in one["loc"]]
         if one["type"] == "union_tag_invalid":
             for nobody in _NOBODIES:
                 one["msg"] = one["msg"].replace(nobody, "")
     return found
+
+
+def _cut(part: str) -> str:
+    return part if len(part) <= _LONGEST else part[:_LONGEST] + "…"

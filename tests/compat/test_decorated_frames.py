@@ -11,6 +11,7 @@ from pydantic import BaseModel, ConfigDict
 
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.channels.websocket import AsyncJsonWebsocketConsumer
+from chanx.compat.casing import camelized, snaked
 from chanx.core.decorators import ws_handler
 from chanx.messages.base import BaseMessage
 from chanx.messages.incoming import PingMessage
@@ -246,3 +247,27 @@ async def test_what_tells_of_an_error_may_fail_itself(hook: str, frame: str, cap
     assert await client.ask({"action": "ping"}) == PONG
     await client.disconnect()
     assert caplog.messages[-1] == "Failing failed to tell its client of an error"
+
+
+class Counts(BaseMessage):
+    action: Literal["counts"] = "counts"
+    payload: dict[str, list[int]]
+
+
+async def test_a_long_key_is_not_repeated_for_each_finding() -> None:
+    class Counting(Consumer):
+        @ws_handler
+        async def handle_counts(self, message: Counts) -> None: ...
+
+    client = await opened(Counting)
+    key = "k" * 10_000
+    findings = (await client.ask({"action": "counts", "payload": {key: ["x"] * 100}}))["payload"]
+    assert [one["loc"] for one in findings] == [["counts", "payload", f"{key[:100]}…", place] for place in range(100)]
+    await client.disconnect()
+
+
+def test_a_key_that_is_too_long_for_a_name_is_none() -> None:
+    for long in ("a" + "A" * 100_000, "a_b" * 100):
+        for renamed in (snaked, camelized):
+            assert renamed({long: 1}) == {long: 1}
+    assert len(next(iter(camelized({"a_b" + "c" * 97: 1})))) == 99
