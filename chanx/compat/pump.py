@@ -122,7 +122,10 @@ class Pump(Leaving):
                 # nothing is to wait for the collector of garbage
                 del self._dispatch, self._gone, self._next, self._receive
         if self._error is not None:
-            raise self._error
+            try:
+                raise self._error
+            finally:
+                self._error = None  # it knows all that was under way, and so this pump
 
     def _listen(self, layer: Any, channel: str | None) -> None:
         if channel is None:

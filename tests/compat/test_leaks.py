@@ -153,3 +153,33 @@ async def test_a_connection_leaves_nothing_behind(consumer: Any, caplog: pytest.
     assert asyncio.all_tasks() == tasks
     assert isinstance(layer.group_layer, MemoryLayer)
     assert not any(map(layer.group_layer.members.has, ("room", "other", Run.group_name("run:1"))))
+
+
+@pytest.mark.usefixtures("no_collector")
+async def test_a_consumer_that_fails_leaves_nothing_behind(caplog: pytest.LogCaptureFixture) -> None:
+    caplog.set_level(logging.CRITICAL, "chanx")
+    layer = InMemoryChannelLayer()
+    register_channel_layer("default", layer)
+    made: list[weakref.ref[Any]] = []
+
+    class Failing(Consumer):
+        def __init__(self) -> None:
+            super().__init__()
+            made.append(weakref.ref(self))
+
+        async def boom(self, message: Any) -> None:
+            raise LookupError
+
+    async def serve() -> None:
+        with pytest.raises(LookupError):
+            await Failing.as_asgi()({"type": "websocket", "path": "/"}, events.get, sent.put)
+
+    events: asyncio.Queue[Any] = asyncio.Queue()
+    sent: asyncio.Queue[Any] = asyncio.Queue()
+    events.put_nowait({"type": "websocket.connect"})
+    serving = asyncio.create_task(serve())
+    await anyio.wait_all_tasks_blocked()
+    await layer.group_send("room", {"type": "boom"})  # another task than the server's fails
+    await serving
+    del serving
+    assert made[0]() is None
