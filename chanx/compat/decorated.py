@@ -14,7 +14,7 @@ from chanx.compat import captured
 from chanx.compat.compiled import Described, compiled
 from chanx.compat.handlers import Handlers
 from chanx.compat.scope import url_params
-from chanx.compat.sending import event_payload, from_thread, names, needed, to_groups
+from chanx.compat.sending import event_payload, frame_content, from_thread, names, needed, to_groups
 from chanx.compat.structured import StructuredConsumer
 from chanx.compat.subscriptions import Subscriptions
 from chanx.compat.topic_routes import routes_of
@@ -126,11 +126,11 @@ class ChanxWebsocketConsumerMixin(Handlers, StructuredConsumer, Generic[ReceiveE
 
         Raises:
             InvalidChannelLayerError: there is no channel layer.
+            TypeError: it is no dictionary, and no message.
         """
-        content = message.model_dump(mode="json", by_alias=True) if isinstance(message, BaseModel) else message
         payload = {
             "type": "handle_group_message",
-            "message": content,
+            "message": frame_content(message),
             "exclude_current": exclude_current,
             "from_channel": getattr(self, "channel_name", ""),
         }

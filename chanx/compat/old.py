@@ -7,7 +7,7 @@ from abc import ABC, abstractmethod
 from collections.abc import Collection, Iterable, Mapping
 from typing import Any, ClassVar, Generic, Literal, Self
 
-from pydantic import BaseModel, ValidationError
+from pydantic import ValidationError
 from typing_extensions import TypeVar
 
 from chanx.compat.authenticators import AuthenticationResult, authenticated_by_result
@@ -15,7 +15,7 @@ from chanx.compat.casing import snake_case
 from chanx.compat.compiled import Compiled, Described, Entry, own_doc
 from chanx.compat.consumer import Application
 from chanx.compat.parameters import arguments, is_open, parameter_classes
-from chanx.compat.sending import event_payload, from_thread, names, needed, to_groups
+from chanx.compat.sending import event_payload, frame_content, from_thread, names, needed, to_groups
 from chanx.compat.settings import django_settings, setting
 from chanx.compat.structured import StructuredConsumer
 from chanx.compat.websocket import _groups  # pyright: ignore[reportPrivateUsage]
@@ -325,13 +325,9 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
             InvalidChannelLayerError: there is no channel layer.
             TypeError: `content` is no dictionary.
         """
-        if isinstance(content, BaseModel):
-            content = content.model_dump(mode="json", by_alias=True)
-        if not isinstance(content, dict):
-            raise TypeError(f"a frame to groups is a dictionary or a message, not {type(content).__qualname__}")
         payload: dict[str, Any] = {
             "type": "send_group_member",
-            "content": content,
+            "content": frame_content(content),
             "kind": kind,
             "exclude_current": exclude_current,
             "from_channel": self.channel_name,
@@ -359,7 +355,7 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
         Raises:
             InvalidChannelLayerError: there is no channel layer.
         """
-        await to_groups(needed(cls.get_channel_layer(), cls), [group_name], event_payload(_event(event)))
+        await to_groups(needed(cls.get_channel_layer(), cls), [group_name], event_payload(event))
 
     @classmethod
     def send_channel_event(cls, group_name: str, event: Event) -> None:
@@ -376,12 +372,6 @@ AsyncJsonWebsocketConsumer._chanx_unchanged = AsyncJsonWebsocketConsumer  # pyri
 
 def _says_something(given: Any) -> bool:
     return not isinstance(given, TypeVar) and given not in (None, type(None), Any)
-
-
-def _event(event: Any) -> BaseModel:
-    if not isinstance(event, BaseModel):
-        raise TypeError(f"an event is a subclass of BaseChannelEvent, not {type(event).__qualname__}")
-    return event
 
 
 def _key(user: Any) -> Any:

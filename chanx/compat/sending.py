@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Collection, Coroutine, Mapping
-from typing import Any
+from typing import Any, cast
 
 from asgiref.sync import async_to_sync
 from pydantic import BaseModel
@@ -12,9 +12,29 @@ from chanx import _runtime
 from chanx.compat.exceptions import InvalidChannelLayerError
 
 
-def event_payload(event: BaseModel) -> dict[str, Any]:
-    """An event as it travels on the channel layer."""
+def event_payload(event: Any) -> dict[str, Any]:
+    """An event as it travels on the channel layer.
+
+    Raises:
+        TypeError: it is no pydantic model.
+    """
+    if not isinstance(event, BaseModel):
+        raise TypeError(
+            f"an event is a pydantic model, such as a subclass of BaseMessage, not {type(event).__qualname__}"
+        )
     return {"type": "handle_channel_event", "event_data": event.model_dump(mode="json", by_alias=False)}
+
+
+def frame_content(message: Any) -> dict[str, Any]:
+    """What the frames to groups are to hold.
+
+    Raises:
+        TypeError: it is no dictionary, and no message.
+    """
+    content = message.model_dump(mode="json", by_alias=True) if isinstance(message, BaseModel) else message
+    if not isinstance(content, dict):
+        raise TypeError(f"a frame to groups is a dictionary or a message, not {type(content).__qualname__}")
+    return cast("dict[str, Any]", content)
 
 
 def names(groups: Collection[str] | str | None, default: Collection[str]) -> list[str]:

@@ -216,3 +216,13 @@ async def test_others_run_after_each_message_that_a_method_sends_and_not_after_w
         assert [await client.got(), await client.got()] == [PONG, error("")]
         await client.disconnect()
         assert seen == [[], [], ["after the ping", "after the error"] if immediately else []]
+
+
+async def test_what_is_no_message_and_no_event_is_told_to_whoever_sends_it() -> None:
+    client = await opened(type("Consumer", (AsyncJsonWebsocketConsumer,), {"groups": ["room"]}))
+    with pytest.raises(TypeError, match="a dictionary or a message, not int"):
+        await AsyncJsonWebsocketConsumer.broadcast_message(AsyncJsonWebsocketConsumer(), 5, ["room"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    with pytest.raises(TypeError, match="an event is a pydantic model, such as a subclass of BaseMessage, not dict"):
+        await AsyncJsonWebsocketConsumer.broadcast_event({"action": "x"}, ["room"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+    assert await client.receive_nothing()
+    await client.disconnect()
