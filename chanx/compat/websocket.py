@@ -197,8 +197,14 @@ class AsyncWebsocketConsumer(_Websocket, AsyncConsumer):
         """The connection has ended."""
         self._chanx_closed = self._chanx_disconnected = True
         try:
+            failures: list[Exception] = []
             for group in _groups(self):
-                await self.channel_layer.group_discard(group, self.channel_name)
+                try:
+                    await self.channel_layer.group_discard(group, self.channel_name)
+                except Exception as error:  # noqa: BLE001 - the others are left all the same
+                    failures.append(error)
+            if failures:
+                raise failures[0]
         finally:
             if not self._chanx_unconnected:
                 await self.disconnect(message.get("code", 1005))
@@ -330,8 +336,14 @@ class WebsocketConsumer(_Websocket, SyncConsumer):
         """The connection has ended."""
         self._chanx_closed = self._chanx_disconnected = True
         try:
+            failures: list[Exception] = []
             for group in _groups(self):
-                async_to_sync(self.channel_layer.group_discard)(group, self.channel_name)
+                try:
+                    async_to_sync(self.channel_layer.group_discard)(group, self.channel_name)
+                except Exception as error:  # noqa: BLE001 - as above
+                    failures.append(error)
+            if failures:
+                raise failures[0]
         finally:
             if not self._chanx_unconnected:
                 self._chanx_call(self.disconnect, message.get("code", 1005))

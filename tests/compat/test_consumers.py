@@ -801,3 +801,21 @@ async def test_a_cancelled_sync_consumer_waits_for_its_thread_and_cleans_up(laye
         await client.future
     assert log == ["receive ended", 1006]
     assert members(layer, "all") == 0
+
+
+@pytest.mark.parametrize("base", [AsyncWebsocketConsumer, WebsocketConsumer])
+async def test_a_group_that_cannot_be_left_keeps_it_in_no_other(base: Any, layer: Any) -> None:
+    class Consumer(base):  # type: ignore[misc]
+        groups = ["first", "second"]
+
+        def __init__(self) -> None:
+            super().__init__()
+            left.append(self)
+
+    left: list[Any] = []
+    client = await opened(Consumer)
+    assert members(layer, "second") == 1
+    left[0].groups = ["first", "this is no name", "second"]
+    with pytest.raises(TypeError):
+        await client.disconnect()
+    assert members(layer, "first") == members(layer, "second") == 0
