@@ -119,8 +119,7 @@ class Pump(Leaving):
                 if self._mailbox is not None:
                     layer.discard(self._mailbox)
                 self._forget()
-                # nothing is to wait for the collector of garbage
-                del self._dispatch, self._gone, self._next, self._receive
+                del self._dispatch, self._gone, self._next, self._receive  # nothing waits for the collector of garbage
         if self._error is not None:
             try:
                 raise self._error
