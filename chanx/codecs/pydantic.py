@@ -31,7 +31,8 @@ class PydanticCodec:
             )
         if get_origin(field.annotation) is not Literal:
             raise ConfigurationError(
-                f"{place(cls)}: the type of {discriminator!r} is {field.annotation!r}; a tag is a Literal of strings"
+                f"{place(cls)}: the type of {discriminator!r} is {field.annotation!r}; a tag is a Literal of strings: "
+                f'write `{discriminator}: Literal["{cls.__name__.lower()}"] = "{cls.__name__.lower()}"`'
             )
         if any(alias not in (None, discriminator) for alias in (field.validation_alias, field.serialization_alias)):
             raise ConfigurationError(

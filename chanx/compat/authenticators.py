@@ -245,7 +245,10 @@ async def _asked(authenticator: Any, scope: Scope) -> Any:
     if with_scope is None:
         with_scope = _takes_scope[kind] = bool(inspect.signature(authenticator.authenticate).parameters)
     authenticator.scope = scope
-    verdict = await (authenticator.authenticate(scope) if with_scope else authenticator.authenticate())
+    asked = authenticator.authenticate(scope) if with_scope else authenticator.authenticate()
+    if not inspect.isawaitable(asked):
+        raise TypeError(f"{kind.__qualname__}.authenticate is no coroutine function; write `async def authenticate`")
+    verdict = await asked
     if inspect.isawaitable(verdict):  # it is true, whatever it would have come to
         if inspect.iscoroutine(verdict):
             verdict.close()

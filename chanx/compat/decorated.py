@@ -12,6 +12,7 @@ from typing_extensions import TypeVar
 
 from chanx.compat import captured
 from chanx.compat.compiled import Described, compiled
+from chanx.compat.consumer import Application
 from chanx.compat.handlers import Handlers
 from chanx.compat.scope import url_params
 from chanx.compat.sending import event_payload, frame_content, from_thread, names, needed, to_groups
@@ -49,6 +50,22 @@ class ChanxWebsocketConsumerMixin(Handlers, StructuredConsumer, Generic[ReceiveE
     @classmethod
     def _chanx_describe(cls) -> Described:
         return msgspec.structs.replace(super()._chanx_describe(), routes=routes_of(cls))
+
+    @classmethod
+    def as_asgi(cls, **initkwargs: Any) -> Application:
+        """An ASGI application that makes a consumer for each connection.
+
+        Args:
+            initkwargs: for the class.
+
+        Raises:
+            ConfigurationError: a message that the class handles has no literal tag.
+            TypeError: `authenticator_class` is none.
+        """
+        cls._chanx_check()
+        if cls.authenticator_class is not None and not callable(cls.authenticator_class):
+            raise TypeError(f"{cls.__qualname__}.authenticator_class is {cls.authenticator_class!r}; name a class")
+        return super().as_asgi(**initkwargs)
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:
         """Serve one connection."""

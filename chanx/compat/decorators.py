@@ -190,10 +190,35 @@ def _marking(
     def mark(function: Any) -> Any:
         if not callable(function) or isinstance(function, type | classmethod | staticmethod):
             raise TypeError(f"a handler is an `async def` in a class, and not {function!r}")
+        _refuse_odd(kind, function)
         setattr(function, HANDLER, Mark(kind, function, **options))
         return function
 
     return mark if func is None else mark(func)
+
+
+def _refuse_odd(kind: str, function: Any) -> None:
+    """Refuse a method that cannot be called with a message alone, or that is marked both ways.
+
+    Raises:
+        TypeError: naming the method, and what to do.
+    """
+    where = getattr(function, "__qualname__", repr(function))
+    marked: Mark | None = getattr(function, HANDLER, None)  # also what a decorator in between has copied
+    if marked is not None and marked.kind != kind:
+        raise TypeError(f"{where} is marked by ws_handler and by event_handler; write a method for each")
+    if not inspect.isfunction(function):  # such as what `sync_to_async` makes, which takes anything
+        return
+    # As it is called: what a decorator in between gives to the function that it wraps is its own affair.
+    parameters = inspect.signature(function, follow_wrapped=False).parameters.values()
+    needed = [
+        one for one in parameters if one.default is one.empty and one.kind not in (one.VAR_POSITIONAL, one.VAR_KEYWORD)
+    ]
+    if more := [one.name for index, one in enumerate(needed) if index > 1 or one.kind is one.KEYWORD_ONLY]:
+        raise TypeError(
+            f"{where} is called with a message and nothing else: give {', '.join(map(repr, more))} a default, or take "
+            f"what it needs from self, such as self.scope or self.url_params"
+        )
 
 
 def is_coroutine_function(function: Any) -> bool:
@@ -244,6 +269,11 @@ def channel(
     """
 
     def mark(consumer: Any) -> Any:
+        if not isinstance(consumer, type):
+            told = f"name={consumer!r}" if isinstance(consumer, str) else 'name="…"'
+            raise TypeError(
+                f"@channel describes a class, and not {consumer!r}; its options have names: @channel({told})"
+            )
         setattr(consumer, CHANNEL, Described(name, description, tuple(tags or ())))
         return consumer
 

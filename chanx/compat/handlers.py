@@ -61,6 +61,11 @@ class Handlers:
         pass_through(cls, marks)
 
     @classmethod
+    def _chanx_check(cls) -> None:
+        """Refuse what can be seen to be wrong before anybody connects."""
+        check(cls, explicit(cls), served=True)
+
+    @classmethod
     def _chanx_describe(cls) -> Described:
         """What the class is compiled from."""
         check(cls, explicit(cls), late=True)

@@ -57,6 +57,10 @@ def marks_of(cls: type[Any]) -> dict[str, Mark]:
 
 def _generated(cls: Any) -> Iterator[tuple[str, Any]]:
     for event in merged(cls, "passthrough_events"):
+        if not _is_message(event):
+            raise TypeError(
+                f"{cls.__qualname__}.passthrough_events: {event!r} is no class of events; list message classes"
+            )
         yield cls.passthrough_method_prefix + snake_case(event.__name__), event
 
 
@@ -94,11 +98,18 @@ def _inputs(mark: Mark) -> tuple[Any, ...] | None:
         return None
 
 
-def check(cls: type[Any], marks: dict[str, Mark], *, late: bool = False) -> None:
+def check(cls: type[Any], marks: dict[str, Mark], *, late: bool = False, served: bool = False) -> None:
     """Refuse two handlers for one action.
 
+    Args:
+        cls: the class.
+        marks: of its methods.
+        late: all that they name is there.
+        served: the class is as it will be; what its messages and annotations name may still come.
+
     Raises:
-        ConfigurationError: a name in an annotation cannot be resolved; only where it is `late`.
+        ConfigurationError: a name in an annotation cannot be resolved, where it is `late`; or a message has no literal
+            tag, where it is `late` or `served`.
         TypeError: naming both methods.
     """
     owners: dict[tuple[str, str], str] = {}
@@ -116,7 +127,7 @@ def check(cls: type[Any], marks: dict[str, Mark], *, late: bool = False) -> None
             try:
                 tags = tags_of(one, cls.discriminator_field)
             except ConfigurationError:
-                if late:
+                if late or (served and one.__pydantic_complete__):
                     raise
                 continue
             for tag in tags:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable
+from collections.abc import Iterable, Mapping
 from typing import Any
 
 from asgiref.sync import async_to_sync
@@ -95,6 +95,9 @@ class _Websocket:
     _chanx_disconnected = False
 
     def __init__(self, *args: Any, **kwargs: Any) -> None:  # noqa: ARG002 - given by `as_asgi`, for subclasses
+        if len(args) == 3 and isinstance(args[0], Mapping) and "type" in args[0]:  # called like an application
+            name = type(self).__qualname__
+            raise TypeError(f"{name} is a class, and no application: as_asgi() is missing; route to {name}.as_asgi()")
         if self.groups is None:
             self.groups = []
 

@@ -63,12 +63,14 @@ class Pings:
 def test_decorators_return_what_they_are_given() -> None:
     async def handler(self: Any, message: PingMessage) -> None: ...
 
+    async def of_events(self: Any, event: PingMessage) -> None: ...
+
     class Consumer: ...
 
     assert ws_handler(handler) is handler
     assert ws_handler(summary="x")(handler) is handler
-    assert event_handler(handler) is handler
-    assert event_handler(tags=["x"])(handler) is handler
+    assert event_handler(of_events) is of_events
+    assert event_handler(tags=["x"])(of_events) is of_events
     assert channel(Consumer) is Consumer
     assert channel(name="x")(Consumer) is Consumer
 
