@@ -81,7 +81,13 @@ CONSUMERS_SHOWN_BY = {
     ),
     "An error hook that fails": "test_what_tells_of_an_error_may_fail_itself",
     "A handler that cannot be awaited": "test_a_handler_that_cannot_be_awaited_is_refused_where_its_class_is_made",
-    "A message without a literal action": "test_a_message_without_a_literal_action_is_refused_at_first_use",
+    "A message without a literal action": (
+        "test_a_message_without_a_literal_action_is_refused_when_its_consumer_is_to_be_served"
+    ),
+    "A handler that needs more than a message, or is marked by both decorators": (
+        "test_a_handler_that_needs_more_than_a_message_is_refused"
+    ),
+    "A class in a route, without `as_asgi()`": ("test_a_class_in_a_route_of_starlettes_is_told_from_its_application"),
     "`send_event_sync` and `broadcast_event_sync` on an event loop": (
         "test_an_event_is_sent_from_a_thread_and_not_from_a_running_loop"
     ),
