@@ -77,10 +77,6 @@ class Answering(AsyncJsonWebsocketConsumer):
         for name, key in self._chanx_settings.items():
             if getattr(self, name) is None:
                 setattr(self, name, setting(key))
-        for name in ("send_completion", "camelize"):
-            told = f"should_{name}"
-            if getattr(type(self), told) is not getattr(Answering, told):
-                setattr(self, name, bool(getattr(self, told)))
         self._chanx_logs_sent = self.log_websocket_message
         self._chanx_trio = _runtime.on_trio()
 

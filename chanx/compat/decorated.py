@@ -77,6 +77,13 @@ class ChanxWebsocketConsumerMixin(Handlers, StructuredConsumer, Generic[ReceiveE
         finally:
             self._chanx_topics = None  # which knows the consumer: nothing is to wait for the collector of garbage
 
+    def _chanx_settle(self) -> None:
+        super()._chanx_settle()
+        for name in ("send_completion", "camelize"):
+            told = f"should_{name}"
+            if getattr(type(self), told) is not getattr(StructuredConsumer, told):  # a property of the application's
+                setattr(self, name, bool(getattr(self, told)))
+
     # -- the connection -----------------------------------------------------------------------------
 
     async def join_group(self, group: str) -> None:

@@ -749,6 +749,14 @@ async def test_what_is_logged(
     assert logged(caplog) == expected
 
 
+@pytest.mark.parametrize("action", [["ping"], {"a": 1}, 5, None])
+async def test_an_action_that_is_no_text_is_logged_and_answered(action: Any) -> None:
+    client = await opened(Consumer)
+    assert (await client.ask({"action": action}))["action"] == "error"
+    assert await client.ask({"action": "ping"}) == PONG
+    await ended(client)
+
+
 # -- names that belong to users -----------------------------------------------------------------------------
 
 
@@ -761,6 +769,9 @@ async def test_names_of_2_x_are_free() -> None:
 
         async def join_group(self, one: int, two: int) -> int:
             return one + two
+
+        def should_send_completion(self) -> bool:  # type: ignore[override]  # pyright: ignore[reportIncompatibleVariableOverride]
+            raise LookupError
 
         async def receive_message(self, message: Any, **kwargs: Any) -> None:
             await self.send_message(Told(payload=[self.url_params, await self.join_group(1, 2)]))
