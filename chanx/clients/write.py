@@ -139,13 +139,16 @@ def _channel(one: Channel, server: str | None, models: Mapping[str, Class]) -> s
     if one.incoming:
         body += ["    async def handle_message(self, message: IncomingMessage) -> None:"]
         body += [f"        {_doc('Call the method for a message.', 8)}"]
-        for index, message in enumerate(one.incoming):
+        *others, last = one.incoming
+        for index, message in enumerate(others):
             word = "if" if index == 0 else "elif"
             body += [
                 f"        {word} isinstance(message, {message.cls}):",
                 f"            await self.{message.name}(message)",
             ]
-        body.append("")
+        # There is nothing else that it could be, as type checkers know: they would call a question needless.
+        body += ["        else:"] if others else []
+        body += [f"{' ' * (12 if others else 8)}await self.{last.name}(message)", ""]
     for message in one.incoming:
         body += [
             f"    async def {message.name}(self, message: {message.cls}) -> None:",

@@ -156,6 +156,17 @@ def test_type_checkers_accept_clients_and_find_mistakes(folder: Path) -> None:
     assert len(found) == len(told), ran.stdout
 
 
+@pytest.mark.typing
+def test_pyright_finds_nothing_in_clients_where_it_is_strict(folder: Path) -> None:
+    for function in CORPUS:
+        write(document(function(), title="Corpus", version="1"), folder / f"corpus_{function.__name__}")
+    config = {"typeCheckingMode": "strict", "include": ["corpus_*", "rooms_client"], "extraPaths": [str(ROOT)]}
+    (folder / "pyrightconfig.json").write_text(json.dumps(config))
+    words = [sys.executable, "-m", "pyright", "--pythonpath", sys.executable]
+    ran = subprocess.run(words, cwd=folder, capture_output=True, text=True, timeout=300, check=False)
+    assert ran.returncode == 0, ran.stdout
+
+
 NO_SCHEMA = json.dumps(
     {
         "asyncapi": "3.0.0",
