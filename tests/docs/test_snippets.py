@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import ast
+import functools
 import json
 import re
 from pathlib import Path
@@ -35,6 +36,7 @@ def included(page: str) -> list[str]:
     return re.findall(r'--8<-- "([^":]+)', page)
 
 
+@functools.cache
 def functions() -> set[str]:
     return {
         node.name
@@ -53,7 +55,7 @@ def test_each_snippet_has_a_test_of_its_name(path: Path) -> None:
 @pytest.mark.parametrize("path", FILES, ids=lambda path: path.stem)
 def test_each_snippet_is_shown(path: Path) -> None:
     name = path.relative_to(ROOT).as_posix()
-    assert any(name in included(page.read_text("utf-8")) for page in PAGES), f"no page shows {name}"
+    assert name in included(shown()), f"no page shows {name}"
 
 
 @pytest.mark.parametrize("page", PAGES, ids=lambda page: page.stem)
@@ -78,6 +80,19 @@ def test_the_readme_links_to_what_is_there() -> None:
     assert [link for link in links if not (ROOT / link).exists()] == []
 
 
+@functools.cache
+def used() -> set[str]:
+    """All names that snippets use."""
+    trees = [ast.parse(path.read_text("utf-8")) for path in FILES]
+    return {node.id for tree in trees for node in ast.walk(tree) if isinstance(node, ast.Name)}
+
+
+@functools.cache
+def shown() -> str:
+    """All pages."""
+    return "\n".join(page.read_text("utf-8") for page in PAGES)
+
+
 @pytest.mark.parametrize("name", PUBLIC)
 def test_each_public_name_is_in_the_reference(name: str) -> None:
     reference = "\n".join(page.read_text("utf-8") for page in (ROOT / "docs" / "reference").glob("*.md"))
@@ -86,11 +101,7 @@ def test_each_public_name_is_in_the_reference(name: str) -> None:
 
 @pytest.mark.parametrize("name", PUBLIC)
 def test_each_public_name_has_an_example(name: str) -> None:
-    last = name.rpartition(".")[2]
-    used = {
-        node.id for path in FILES for node in ast.walk(ast.parse(path.read_text("utf-8"))) if isinstance(node, ast.Name)
-    }
-    assert last in used, f"no file under docs/snippets uses {name}"
+    assert name.rpartition(".")[2] in used(), f"no file under docs/snippets uses {name}"
 
 
 def exchanges() -> list[list[str]]:
