@@ -187,6 +187,11 @@ async def test_a_consumer_stays_in_its_groups_as_long_as_it_lives(monkeypatch: p
 
 
 async def test_the_channel_of_a_consumer_ends_with_it() -> None:
+    def mailboxes() -> list[Mailbox]:
+        return [one for one in gc.get_objects() if type(one) is Mailbox]  # a lazy object would be made by a look
+
+    gc.collect()
+    before = mailboxes()  # layers of other tests, which something may still hold
     layer = Layer()
     register_channel_layer("default", layer)
     client = WebsocketCommunicator(Consumer.as_asgi(), "/")
@@ -196,9 +201,10 @@ async def test_the_channel_of_a_consumer_ends_with_it() -> None:
     gc.collect()
     gc.disable()
     try:
+        assert any(one not in before for one in mailboxes())
         await client.disconnect()
         await anyio.wait_all_tasks_blocked()
-        assert [one for one in gc.get_objects() if type(one) is Mailbox] == []  # a lazy object would be made by a look
+        assert [one for one in mailboxes() if one not in before] == []
     finally:
         gc.enable()
 
