@@ -38,5 +38,5 @@ async def layer(proxy: Proxy) -> AsyncIterator[RedisLayer]:
 
 def impatient(url: str, **options: object) -> RedisLayer:
     """A layer that notices soon."""
-    settings = {"heartbeat": 0.1, "heartbeat_timeout": 1.0, "connect_timeout": 2.0, "max_pause": 0.2, "timeout": 20.0}
+    settings = {"heartbeat": 0.1, "heartbeat_timeout": 2.0, "connect_timeout": 2.0, "max_pause": 0.2, "timeout": 20.0}
     return RedisLayer(url, **{**settings, **options})  # type: ignore[arg-type]
