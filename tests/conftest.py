@@ -2,13 +2,39 @@
 
 from __future__ import annotations
 
+import gc
 import secrets
 from collections.abc import Iterator
+from typing import Any
 
 import pytest
 
 from tests import brokers, programs
 from tests.brokers import Broker
+
+#: Folders whose files share what starts slowly (a browser, servers, Node): one process of pytest-xdist has all of one.
+SHARING = ("tests/asyncapi/", "tests/browser/", "tests/hosts/")
+
+
+@pytest.hookimpl(optionalhook=True)
+def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
+    """As `--dist loadfile` has it, but for the folders of `SHARING`."""
+    if config.getoption("dist") != "loadfile":
+        return None
+    from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
+
+    class Sharing(LoadFileScheduling):  # type: ignore[misc]
+        def _split_scope(self, nodeid: str) -> str:
+            own: str = super()._split_scope(nodeid)
+            return next((folder for folder in SHARING if own.startswith(folder)), own)
+
+    return Sharing(config, log)
+
+
+def pytest_collection_finish() -> None:
+    """What has been collected stays: the collector need not look at it again and again."""
+    gc.collect()
+    gc.freeze()
 
 
 @pytest.fixture(params=[pytest.param("asyncio", id="asyncio"), pytest.param("trio", id="trio")])
