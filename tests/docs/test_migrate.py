@@ -142,8 +142,8 @@ def differences(after: str, before: str) -> list[str]:
 def named_in_compat() -> set[str]:
     """The names of all functions there."""
     trees = [ast.parse(path.read_text("utf-8")) for path in (ROOT / "tests" / "compat").rglob("*.py")]
-    functions = ast.FunctionDef | ast.AsyncFunctionDef
-    return {node.name for tree in trees for node in ast.walk(tree) if isinstance(node, functions)}
+    nodes = (node for tree in trees for node in ast.walk(tree))
+    return {node.name for node in nodes if isinstance(node, ast.FunctionDef | ast.AsyncFunctionDef)}
 
 
 @pytest.mark.parametrize(
