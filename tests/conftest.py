@@ -31,10 +31,8 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Sharing(config, log)
 
 
-def pytest_collection_finish() -> None:
-    """What has been collected stays: the collector need not look at it again and again."""
-    gc.collect()
-    gc.freeze()
+# Thousands of collected tests stay: the collector need not look through them every few moments.
+gc.set_threshold(20_000, 20, 20)
 
 
 @pytest.fixture(params=[pytest.param("asyncio", id="asyncio"), pytest.param("trio", id="trio")])
