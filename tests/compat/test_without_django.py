@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import subprocess
 import sys
+import tomllib
 from pathlib import Path
 
 PROGRAM = '''
@@ -85,3 +86,9 @@ def test_consumers_work_without_django_and_what_needs_it_says_so() -> None:
         [sys.executable, "-c", PROGRAM], cwd=root, capture_output=True, text=True, timeout=60, check=False
     )
     assert done.stdout.strip() == "all of it works", done.stderr
+
+
+def test_the_extras_of_chanx_2_are_there() -> None:
+    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    assert {"channels", "fast_channels"} <= extras.keys()
+    assert "chanx[django]" in extras["channels"]
