@@ -89,6 +89,7 @@ def test_consumers_work_without_django_and_what_needs_it_says_so() -> None:
 
 
 def test_the_extras_of_chanx_2_are_there() -> None:
-    extras = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]["optional-dependencies"]
+    project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
+    extras = project["optional-dependencies"]
     assert {"channels", "fast_channels"} <= extras.keys()
     assert "chanx[django]" in extras["channels"]
