@@ -158,7 +158,14 @@ class ChanxWebsocketConsumerMixin(Handlers, StructuredConsumer, Generic[ReceiveE
             "exclude_current": exclude_current,
             "from_channel": getattr(self, "channel_name", ""),
         }
-        await to_groups(needed(self.channel_layer, type(self)), names(groups, self.groups), payload)
+        layer, meant = needed(self.channel_layer, type(self)), names(groups, self.groups)
+        if not meant and groups is None:
+            logger.warning(
+                "%s.broadcast_message: nobody gets %s, for groups= was left out and self.groups is empty; "
+                "join_group keeps that list, and channel_layer.group_add does not",
+                *(type(self).__qualname__, type(message).__qualname__),
+            )
+        await to_groups(layer, meant, payload)
 
     @classmethod
     async def send_event(cls, event: ReceiveEvent, channel_name: str) -> None:
@@ -186,6 +193,11 @@ class ChanxWebsocketConsumerMixin(Handlers, StructuredConsumer, Generic[ReceiveE
         """
         layer = needed(cls.get_channel_layer(), cls)
         meant = names(groups, cls._chanx_all_groups())
+        if not meant and groups is None:
+            logger.warning(
+                "%s.broadcast_event: nobody gets %s, for groups= was left out and the class has no groups",
+                *(cls.__qualname__, type(event).__qualname__),
+            )
         captured.events.tell(cls, event, meant)
         await to_groups(layer, meant, event_payload(event))
 

@@ -40,7 +40,7 @@ def check_group(name: Any) -> None:
     if not (isinstance(name, str) and _is_group(name)):
         raise TypeError(
             f"{name!r} is no name of a group: it is a string of fewer than {MAX_NAME} ASCII letters, digits, hyphens, "
-            f"underscores and periods"
+            f"underscores and periods; chanx.utils.groups.group_name makes one of anything"
         )
 
 

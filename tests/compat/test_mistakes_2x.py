@@ -159,6 +159,24 @@ async def test_a_plain_authenticate_is_told_what_to_write(caplog: pytest.LogCapt
     assert "write `async def authenticate`" in caplog.text
 
 
+async def test_what_is_sent_to_no_group_is_told_of(caplog: pytest.LogCaptureFixture) -> None:
+    class Lost(AsyncJsonWebsocketConsumer):
+        @ws_handler
+        async def handle(self, message: PingMessage) -> PongMessage:
+            await self.channel_layer.group_add("room", self.channel_name)
+            await self.broadcast_message(Left(payload="ada"))
+            return PongMessage()
+
+    client = await opened(Lost)
+    assert await client.ask({"action": "ping"}) == PONG
+    await client.disconnect()
+    await Lost.broadcast_event(Left(payload="ada"))
+    await Lost.broadcast_event(Left(payload="ada"), groups=[])  # somebody has chosen so
+    first, second = [record.getMessage() for record in caplog.records]
+    assert "Lost.broadcast_message: nobody gets Left" in first
+    assert "Lost.broadcast_event: nobody gets Left" in second
+
+
 class Later(BaseMessage):
     action: Literal["later"] = "later"
 
