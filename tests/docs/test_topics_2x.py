@@ -1,4 +1,4 @@
-"""What the page about consumers of chanx 2.x says of topics and of tests."""
+"""What the page about consumers of chanx 2.x says of topics, of tests and of helpers."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ import pytest
 
 from chanx.channels.layers import InMemoryChannelLayer, register_channel_layer
 from chanx.compat.layers import channel_layers
-from docs.snippets.howto import migrate_testing, migrate_topics
+from docs.snippets.howto import helpers_2x, migrate_testing, migrate_topics
 from tests.compat.client import Client
 
 PAGE = (Path(__file__).parents[2] / "docs" / "reference" / "compat-2x.md").read_text("utf-8")
@@ -60,3 +60,14 @@ async def test_migrate_topics_has_a_route_of_its_own() -> None:
 @pytest.mark.parametrize("name", [name for name in vars(migrate_testing) if name.startswith("test_")])
 async def test_migrate_testing(name: str) -> None:
     await getattr(migrate_testing, name)()
+
+
+async def test_helpers_2x_name_groups_and_send_piece_by_piece() -> None:
+    assert helpers_2x.routes() == {"/rooms/{room}": helpers_2x.RoomConsumer}
+    client = Client(helpers_2x.app, "/rooms/café?name=ada")
+    await client.connect()
+    entered = {"action": "entered", "payload": "ada", "is_current": True}
+    assert await client.got() == entered
+    await client.tell({"action": "count", "payload": 3})
+    assert [(await client.got())["payload"] for _ in range(3)] == [0, 1, 2]
+    await client.disconnect()
