@@ -14,6 +14,7 @@ from chanx.compat.authenticators import AuthenticationResult, authenticated_by_r
 from chanx.compat.casing import snake_case
 from chanx.compat.compiled import Compiled, Described, Entry, own_doc
 from chanx.compat.consumer import Application
+from chanx.compat.decorators import is_coroutine_function
 from chanx.compat.parameters import arguments, is_open, parameter_classes
 from chanx.compat.sending import event_payload, frame_content, from_thread, names, needed, to_groups
 from chanx.compat.settings import django_settings, setting
@@ -143,13 +144,15 @@ class AsyncJsonWebsocketConsumer(StructuredConsumer, ABC, Generic[IC, Event, OG,
             initkwargs: for the class.
 
         Raises:
-            TypeError: the class has no `receive_message`.
+            TypeError: the class has no `receive_message`, or one that cannot be awaited.
         """
         if inspect.isabstract(cls):
             raise TypeError(
                 f"{cls.__qualname__} has no receive_message; write "
                 f"`async def receive_message(self, message, **kwargs)`, which gets each message of the client"
             )
+        if not is_coroutine_function(cls.receive_message):
+            raise TypeError(f"{cls.__qualname__}.receive_message is no coroutine function; write `async def`")
         return super().as_asgi(**initkwargs)
 
     @classmethod

@@ -87,6 +87,7 @@ class URLRouter:
         routes: patterns; the first that matches is taken.
 
     Raises:
+        TypeError: they are another router, or a single route: write them as a list.
         ValueError: one is no route, or leads to a consumer class in place of its `as_asgi()`.
         django.core.exceptions.ImproperlyConfigured: one is an `include`.
     """
@@ -95,6 +96,12 @@ class URLRouter:
     _path_routing = True
 
     def __init__(self, routes: Iterable[Any]) -> None:
+        given: Any = routes
+        if not isinstance(given, Iterable):  # such as what include() returns
+            raise TypeError(
+                f"URLRouter takes a list of routes, not {type(given).__qualname__}; what include() returns is a "
+                f'router already: serve that, or write URLRouter([path("ws/", include(…))])'
+            )
         self.routes = [_checked(route) for route in routes]
 
     async def __call__(self, scope: Any, receive: Any, send: Any) -> None:

@@ -232,6 +232,14 @@ def test_a_class_without_receive_message_is_refused_when_it_is_served() -> None:
         Mute.as_asgi()
 
 
+def test_a_plain_receive_message_is_refused_when_it_is_served() -> None:
+    class Plain(AsyncJsonWebsocketConsumer[PingMessage]):
+        def receive_message(self, message: PingMessage, **kwargs: Any) -> None: ...  # type: ignore[override]  # pyright: ignore[reportIncompatibleMethodOverride]
+
+    with pytest.raises(TypeError, match=r"Plain\.receive_message is no coroutine function"):
+        Plain.as_asgi()
+
+
 async def test_a_name_in_quotes_that_is_nowhere_is_a_mistake_that_is_told() -> None:
     class Wrong(AsyncJsonWebsocketConsumer["Nowhere"]):  # type: ignore[name-defined]
         async def receive_message(self, message: Any, **kwargs: Any) -> None: ...

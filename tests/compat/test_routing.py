@@ -374,3 +374,9 @@ async def test_channels_are_routed_by_name() -> None:
 def test_the_default_application_is_named_by_the_settings() -> None:
     with override_settings(ASGI_APPLICATION="tests.django_project.django"):
         assert get_default_application() is django
+
+
+def test_a_router_is_no_list_of_routes() -> None:
+    given: Any = URLRouter([])
+    with pytest.raises(TypeError, match="takes a list of routes, not URLRouter"):
+        URLRouter(given)
