@@ -1,20 +1,40 @@
 """The chat's page in a real browser, against a real server."""
 
+import json
 from collections.abc import Iterator
 from contextlib import ExitStack
 
 import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
+from websockets.sync.client import connect
 
-from tests.browser.conftest import Server
+from tests.browser.conftest import PATIENCE, Server
 
 pytestmark = pytest.mark.browser
 
 
-@pytest.fixture
-def server() -> Iterator[Server]:
+ROOMS = ("lobby", "help", "tea-time")
+
+
+@pytest.fixture(scope="module")
+def running() -> Iterator[Server]:
     with ExitStack() as stack:
         yield Server(stack, "examples.chat:app")
+
+
+@pytest.fixture
+def server(running: Server) -> Server:
+    """One for all tests, with nobody in its rooms: it may not have noticed yet that the last test's tabs have gone."""
+    for room in ROOMS:
+        wait_until_empty(running, room)
+    return running
+
+
+def wait_until_empty(server: Server, room: str) -> None:
+    """Look in, and stay until all others have left; with them goes what they have said."""
+    with connect(server.running.ws(f"/rooms/{room}?name=Caretaker")) as client:
+        while "Caretaker" not in (people := json.loads(client.recv(PATIENCE / 1000)).get("people", [])) or people[1:]:
+            pass
 
 
 @pytest.fixture
