@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 import gc
+import inspect
 import secrets
 from collections.abc import Iterator
 from typing import Any
 
 import pytest
 
+from chanx.testing import connect
 from tests import brokers, programs
 from tests.brokers import Broker
 
@@ -30,6 +32,9 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
 
     return Sharing(config, log)
 
+
+# Machines that do other work as well take longer than a second or two now and then; what is there is not waited for.
+inspect.unwrap(connect).__kwdefaults__["timeout"] = 20.0
 
 # Thousands of collected tests stay: the collector need not look through them every few moments.
 gc.set_threshold(20_000, 20, 20)

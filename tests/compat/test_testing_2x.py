@@ -186,7 +186,7 @@ async def test_a_client_that_is_turned_away() -> None:
     await client.disconnect()
     async with WebsocketCommunicator(Guarded.as_asgi(), "/?token=secret") as client:
         with pytest.raises(AssertionError, match="not closed"):
-            await client.assert_closed()
+            await client.assert_closed(timeout=0.1)
 
 
 async def test_the_verdict_on_a_connection() -> None:

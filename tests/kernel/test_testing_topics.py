@@ -298,7 +298,7 @@ async def test_settled_waits_for_handlers_of_topics() -> None:
 
 
 async def test_waiting_in_vain_shows_what_there_is() -> None:
-    async with connect(House().hub) as client:
+    async with connect(House().hub, timeout=2.0) as client:  # so long is the end of the request waited for, too
         topic = await client.subscribe("room:5")
         await topic.send(Say(text="x"))
         await client.settled()
