@@ -17,13 +17,14 @@ from benchmarks.lives import LIVES, Life
 from benchmarks.stream import Streamer, frame, streamers
 from benchmarks.wire import App, UnansweredError, answers, timed
 from tests.brokers import Broker
+from tests.full import FULL
 from tests.tables import assert_rows, benchmark, names
 
 FRAMEWORKS = ("Starlette", "FastAPI")
 PEERS = "Channels'"  # they want Django's settings, of which a process has one; the tables run them in processes apart
 
 
-@pytest.mark.parametrize("backend", BACKENDS)
+@pytest.mark.parametrize("backend", BACKENDS if FULL else ["asyncio"])  # the tables below are made on both
 def test_dispatch_prints_every_row(backend: BackendName) -> None:
     assert_rows(benchmark("dispatch", "--quick", "--backend", backend), names(heats(BACKENDS[backend])))
 
