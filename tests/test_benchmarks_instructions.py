@@ -15,7 +15,19 @@ from tests.full import FULL
 from tests.tables import ROOT, assert_rows, benchmark, names
 
 
-@pytest.mark.parametrize("heat", ["1 type", *(["10 types"] if FULL else [])])
+def test_every_row_is_there_to_be_counted() -> None:
+    """What runs under valgrind: two processes for each row, whose difference is what messages cost."""
+    chosen = tuple(one for one in heats(BACKENDS["asyncio"]) if one.name == "1 type")
+    command = [sys.executable, "-m", "benchmarks.counted", "asyncio", "1 type", "20"]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=True, timeout=60)
+    rows = [line.split(maxsplit=2) for line in ended.stdout.splitlines()]
+    assert [name for _, _, name in rows] == names(chosen)
+    pids = [int(pid) for few, many, _ in rows for pid in (few, many)]
+    assert len(set(pids)) == len(pids)
+
+
+@pytest.mark.skipif(not FULL, reason="valgrind takes long; make full has it, and so has make bench")
+@pytest.mark.parametrize("heat", ["1 type", "10 types"])
 def test_instructions_prints_every_row(heat: str) -> None:
     programs.need("valgrind")
     chosen = tuple(one for one in heats(BACKENDS["asyncio"]) if one.name == heat)
