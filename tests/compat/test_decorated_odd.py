@@ -42,7 +42,7 @@ def test_a_handler_that_cannot_be_awaited_is_refused_where_its_class_is_made() -
     with pytest.raises(TypeError, match=r"Streaming\.handle_ping is no coroutine function"):
 
         class Streaming(AsyncJsonWebsocketConsumer):
-            @ws_handler  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+            @ws_handler  # pyright: ignore[reportArgumentType]
             async def handle_ping(self, message: PingMessage) -> Any:
                 yield PongMessage()
 
@@ -58,8 +58,8 @@ async def test_a_plain_method_that_runs_in_a_thread_is_a_handler() -> None:
             return PongMessage()
 
     class Above(AsyncJsonWebsocketConsumer):
-        @sync_to_async
-        @ws_handler  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
+        @sync_to_async  # type: ignore[type-var]
+        @ws_handler  # pyright: ignore[reportArgumentType]
         def handle_ping(self, message: PingMessage) -> PongMessage:
             return PongMessage()
 
@@ -223,6 +223,6 @@ async def test_what_is_no_message_and_no_event_is_told_to_whoever_sends_it() -> 
     with pytest.raises(TypeError, match="a dictionary or a message, not int"):
         await AsyncJsonWebsocketConsumer.broadcast_message(AsyncJsonWebsocketConsumer(), 5, ["room"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
     with pytest.raises(TypeError, match="an event is a pydantic model, such as a subclass of BaseMessage, not dict"):
-        await AsyncJsonWebsocketConsumer.broadcast_event({"action": "x"}, ["room"])  # type: ignore[arg-type]  # pyright: ignore[reportArgumentType]
+        await AsyncJsonWebsocketConsumer.broadcast_event({"action": "x"}, ["room"])  # type: ignore[type-var]  # pyright: ignore[reportArgumentType]
     assert await client.receive_nothing()
     await client.disconnect()
