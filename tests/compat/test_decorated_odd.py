@@ -59,7 +59,7 @@ async def test_a_plain_method_that_runs_in_a_thread_is_a_handler() -> None:
 
     class Above(AsyncJsonWebsocketConsumer):
         @sync_to_async  # type: ignore[type-var]
-        @ws_handler  # pyright: ignore[reportArgumentType]
+        @ws_handler  # pyright: ignore[reportCallIssue, reportArgumentType]
         def handle_ping(self, message: PingMessage) -> PongMessage:
             return PongMessage()
 
