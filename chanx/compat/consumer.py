@@ -6,7 +6,7 @@ import functools
 import inspect
 import logging
 from collections.abc import Awaitable, Callable
-from typing import Any
+from typing import Any, ClassVar
 
 import anyio
 from asgiref.sync import async_to_sync
@@ -77,6 +77,7 @@ class AsyncConsumer:
     channel_name: str
     base_send: Callable[[Any], Any]
     _chanx_pump: Pump
+    _chanx_told_of: ClassVar[str] = DEFAULT_CHANNEL_LAYER
 
     @functools.cached_property
     def channel_receive(self) -> Callable[[], Awaitable[Any]]:
@@ -91,10 +92,7 @@ class AsyncConsumer:
         if layer is not None:
             self.channel_name = channel = await layer.new_channel()
         elif self.channel_layer_alias != DEFAULT_CHANNEL_LAYER:
-            logger.warning(
-                "%s has the channel_layer_alias %r, and no channel layer is called so: its channel_layer is None",
-                *(type(self).__qualname__, self.channel_layer_alias),
-            )
+            self._chanx_tell_of_alias()
         self.base_send = self._chanx_sender(send)
         dispatch: Any = self.dispatch
         if getattr(dispatch, "__func__", None) is AsyncConsumer.dispatch:
@@ -110,6 +108,16 @@ class AsyncConsumer:
                     await self._chanx_give_up(message)
             if not isinstance(error, StopConsumer):
                 raise
+
+    def _chanx_tell_of_alias(self) -> None:
+        """Log that there is no channel layer of the alias, once for each class."""
+        cls = type(self)
+        if cls.__dict__.get("_chanx_told_of") != self.channel_layer_alias:
+            cls._chanx_told_of = self.channel_layer_alias
+            logger.warning(
+                "%s has the channel_layer_alias %r, and no channel layer is called so: its channel_layer is None",
+                *(cls.__qualname__, self.channel_layer_alias),
+            )
 
     async def _chanx_give_up(self, message: dict[str, Any]) -> None:
         """Clean up after what no event from the server will tell of."""
