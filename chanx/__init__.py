@@ -3,6 +3,7 @@
 from chanx._sigterm import drain_on_sigterm
 from chanx.context import Context
 from chanx.exceptions import AskFailed, ChanxError, ConfigurationError, ConnectionClosed, LayerUnavailable, Reject
+from chanx.groups.history import History
 from chanx.groups.layer import GroupLayer, Publication
 from chanx.groups.memory import MemoryLayer
 from chanx.params import Cookie, Depends, Header, Path, Query
@@ -21,6 +22,7 @@ __all__ = [
     "Drained",
     "GroupLayer",
     "Header",
+    "History",
     "LayerUnavailable",
     "Limits",
     "MemoryLayer",

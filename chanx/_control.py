@@ -54,6 +54,8 @@ async def act(connection: Connection, control: Control, text: str) -> None:
     elif control.action == "heartbeat":  # also one that was not asked for: it does no harm
         if connection.silence is not None:
             connection.silence.beat()
+    elif control.action == "recover":
+        await connection.made_streams().recover(text, ref)
     elif control.action == "cancel":
         if connection.ahead is not None and connection.ahead.remove(ref):
             detail = "cancelled by the client"

@@ -28,6 +28,7 @@ _REF_TEXT = 64 * 12 + 2
 
 _UNREADABLE = "the server could not read this message"
 
+_NEED_REF = {"cancel": "a cancel carries the ref of what it ends", "recover": "a recover carries a ref"}
 
 _raw_object = msgspec.json.Decoder(dict[str, msgspec.Raw]).decode
 _encode = msgspec.json.Encoder().encode
@@ -39,8 +40,8 @@ class Control(NamedTuple):
     """A frame that is no message: it speaks of another one.
 
     Attributes:
-        action: `cancel`, `chunk` (of a client's stream), `complete` (its end), `answer` (to the server's question)
-            or `heartbeat`.
+        action: `cancel`, `recover`, `chunk` (of a client's stream), `complete` (its end), `answer` (to the server's
+            question) or `heartbeat`.
         ref: the ref of the message it speaks of, as JSON; of an answer the id of the question.
     """
 
@@ -161,7 +162,7 @@ def _control(plan: Plan, raw: Any, ref: str) -> Control | None:
         tag = _string(raw)
     except (msgspec.MsgspecError, ValueError, TypeError):
         return None
-    if tag == "cancel" or (tag == "complete" and plan.chunk_tags):
+    if tag == "cancel" or tag == "recover" or (tag == "complete" and plan.chunk_tags):
         return Control(tag, ref)
     return Control("chunk", ref) if tag in plan.chunk_tags else None
 
@@ -303,9 +304,9 @@ def route(plan: Plan, raw: Any, text: str, ref: str) -> Section:
 
 def _unknown(plan: Plan, tag: str, text: str, ref: str) -> str:
     """The error frame for an unknown tag, written out: clients that are out of date send many of these."""
-    if tag == "cancel" and plan.envelope:  # with a ref it would not have come here
-        problem = {"loc": ["ref"], "type": "missing", "msg": "a cancel carries the ref of what it ends"}
-        return error_frame(plan, "invalid_message", "a cancel needs a ref", [problem])
+    if tag in _NEED_REF and plan.envelope:  # with a ref it would not have come here
+        problem = {"loc": ["ref"], "type": "missing", "msg": _NEED_REF[tag]}
+        return error_frame(plan, "invalid_message", f"a {tag} needs a ref", [problem])
     if tag in ("subscribe", "unsubscribe") and plan.envelope:  # of a topic that there is it would not have come here
         return _no_topic(plan, text, ref)
     field = _encode(plan.discriminator).decode()

@@ -45,6 +45,24 @@ def gap(plan: Plan) -> str:
     return f'{{{_encode(plan.discriminator).decode()}:"gap"}}'
 
 
+def stream_envelope(stream: str, seq: int) -> str:
+    """What stands in each push of a stream, in place of the closing brace."""
+    return f',"stream":{_encode(stream).decode()},"seq":{seq}}}'
+
+
+def position(plan: Plan, action: str, stream: str, seq: int, epoch: str, lost: bool = False) -> str:
+    """`joined` and `position`: where a client stands in a stream; `lost`: something before that cannot be had."""
+    field = _encode(plan.discriminator).decode()
+    recovered = ',"recovered":false' if lost else ""
+    where = f'"stream":{_encode(stream).decode()},"seq":{seq},"epoch":{_encode(epoch).decode()}'
+    return f'{{{field}:"{action}",{where}{recovered}}}'
+
+
+def recovered(plan: Plan, streams: dict[str, dict[str, Any]], ref: str) -> str:
+    """The answer to `recover`."""
+    return with_ref(_encode({plan.discriminator: "recovered", "streams": streams}).decode(), ref)
+
+
 def with_ref(text: str, ref: str) -> str:
     """The same frame carrying a `ref`, spliced in front of the closing brace."""
     return f'{text[:-1]},"ref":{ref}}}'

@@ -13,6 +13,7 @@ from chanx._inbox import Inbox
 from chanx._scoped import Scoped
 from chanx._serving import handle_event
 from chanx._states import State
+from chanx._streams import Streams
 from chanx.exceptions import ConnectionClosed
 
 if TYPE_CHECKING:
@@ -20,6 +21,7 @@ if TYPE_CHECKING:
     from chanx._outbox import Outbox
     from chanx._service import Service
     from chanx.connection import Connection
+    from chanx.groups.history import Kept
     from chanx.groups.layer import Publication
 
 logger = logging.getLogger("chanx")
@@ -39,10 +41,11 @@ class Membership(Scoped):
         left_groups: those that it was in when it ended.
         inbox: events that wait for their handlers, which run beside the messages.
         serial: events that wait among the messages.
+        streams: the groups with history that its client knows of.
         variables: the context variables that the connection was made with.
     """
 
-    __slots__ = ("groups", "inbox", "left_groups", "serial", "state", "variables")
+    __slots__ = ("groups", "inbox", "left_groups", "serial", "state", "streams", "variables")
 
     outbox: Outbox
     close_code: int | None
@@ -56,6 +59,7 @@ class Membership(Scoped):
         self.left_groups: set[str] = _NO_GROUPS
         self.inbox: Inbox | None = None
         self.serial: Inbox | None = None
+        self.streams: Streams | None = None
 
     @abstractmethod
     def queue_frames(self) -> ReadAhead:
@@ -97,6 +101,8 @@ class Membership(Scoped):
         """End a membership, if there is one."""
         if group in self.groups:
             self.groups.discard(group)
+            if self.streams is not None:
+                self.streams.drop(group)
             layer = self.service.layer
             if layer.members.leave(group, self):
                 try:
@@ -126,6 +132,31 @@ class Membership(Scoped):
         inbox = self.serial if event.serial else self.inbox
         if not (inbox or self._made_inbox(event.serial)).push(publication):
             self.overloaded("its inbox of events is full")
+
+    def push_kept(self, kept: Kept) -> None:
+        """The same for a broadcast that has its place in a history."""
+        stream = None if self.streams is None else self.streams.groups.get(kept.groups[0])
+        if stream is None:
+            if self.id not in kept.exclude:
+                self.push(kept)
+        elif self.state is OPEN or self.state is HANDSHAKE:
+            stream.take(kept)
+
+    def made_streams(self) -> Streams:
+        """The groups with history that its client knows of; made when it is needed."""
+        if self.streams is None:
+            self.streams = Streams(cast("Connection", self))
+        return self.streams
+
+    @property
+    def user(self) -> str:
+        """The key of its user, in the history of groups; empty where there is none."""
+        return "" if self.streams is None else self.streams.user
+
+    @property
+    def hears_events(self) -> bool:
+        """May events be for it? No history keeps those."""
+        return bool(self.plan.events)
 
     def missed(self) -> None:
         """The layer may not have heard all that its groups were sent: the client is told, or has to come back."""

@@ -9,7 +9,11 @@ from typing import Any
 from chanx import _dispatch
 from chanx._plan import Plan
 from chanx.exceptions import ConfigurationError
-from chanx.groups.layer import Publication
+from chanx.groups.history import Kept
+from chanx.groups.layer import GroupLayer, Publication
+
+#: Characters that the public name of a stream, and an idempotency key, may have.
+MOST_NAME = 200
 
 
 def targets(
@@ -56,6 +60,42 @@ def names(groups: tuple[str, ...]) -> tuple[str, ...]:
         if not isinstance(group, str):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise TypeError(f"{group!r} is no name of a group; give strings, several as in join(*names)")
     return groups
+
+
+def stream(groups: tuple[str, ...], name: Any, last: Any, user: Any) -> tuple[str, str, int, str]:
+    """The group to join as a stream, and how.
+
+    Raises:
+        TypeError: an argument is wrong.
+    """
+    if len(names(groups)) != 1:
+        raise TypeError(f"stream={name!r} is the name of one group; join each with a name of its own")
+    if not isinstance(name, str) or not 1 <= len(name) <= MOST_NAME:
+        raise TypeError(f"stream={name!r}; it is a string of 1 to {MOST_NAME} characters")
+    if not isinstance(last, int) or isinstance(last, bool) or last < 0:
+        raise TypeError(f"last={last!r}; it is a whole number")
+    if not isinstance(user, str):
+        raise TypeError(f"user={user!r}; it is a string")
+    return groups[0], name, last, user
+
+
+def once(publication: Publication, key: Any, layers: Iterable[GroupLayer]) -> Publication:
+    """A publication with an idempotency key.
+
+    Raises:
+        TypeError: the key is no string.
+        ValueError: it has a target without history.
+    """
+    if not isinstance(key, str) or not 1 <= len(key) <= MOST_NAME:
+        raise TypeError(f"idempotency_key={key!r}; it is a string of 1 to {MOST_NAME} characters")
+    for layer in layers:
+        histories: Any = getattr(layer, "histories", None)
+        if publication.connections or not all(histories and histories.find(group) for group in publication.groups):
+            raise ValueError("an idempotency_key is for groups with history alone; see Channel(history=…)")
+    given = publication
+    return Kept(
+        given.body, None, given.groups, (), given.exclude, given.key, given.size, idempotency_key=key
+    )  # fmt: skip
 
 
 def frame(plan: Plan, message: Any, addressed: dict[str, Any]) -> Publication:

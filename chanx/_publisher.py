@@ -4,12 +4,14 @@ from __future__ import annotations
 
 import logging
 import threading
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Iterable, Mapping
+from typing import Any, cast
 
 from chanx import _publish, _runtime
 from chanx._plan import Plan
 from chanx._service import Service
+from chanx.exceptions import ConfigurationError
+from chanx.groups.history import History, HistoryLayer
 from chanx.groups.layer import GroupLayer, Publication
 from chanx.groups.memory import MemoryLayer
 
@@ -21,6 +23,7 @@ class Publisher:
 
     name: str
     _own_layer: GroupLayer | None
+    _histories: Mapping[str, History]
     _parents: list[Publisher]
     _service: Service | None
     _compiling: threading.RLock
@@ -39,6 +42,7 @@ class Publisher:
         connection: str | None = None,
         exclude: str | Iterable[str] = (),
         key: str | None = None,
+        idempotency_key: str | None = None,
     ) -> None:
         """Send a message straight to the clients of groups, in every application this channel is part of.
 
@@ -50,13 +54,18 @@ class Publisher:
             exclude: ids of connections that do not get it.
             key: what the message is about, as in `key="price:AAPL"`. With `Channel(overflow="coalesce")` it takes
                 the place of an earlier one with the same key that still waits for a slow client; else ignored.
+            idempotency_key: a group with history gets the message once, however often it is sent with this key
+                within the `ttl` of its history.
 
         Raises:
             ConfigurationError: it is no message.
             TypeError: it names no target, or a name, id or key is no string.
+            ValueError: there is an `idempotency_key`, and a target that has no history.
         """
         plan = self._publishing_plan("broadcast")
         publication = _publish.frame(plan, message, _publish.targets(group, groups, connection, exclude, key))
+        if idempotency_key is not None:
+            publication = _publish.once(publication, idempotency_key, self.layers())
         await self._publish(publication, message)
 
     async def emit(
@@ -83,6 +92,7 @@ class Publisher:
         connection: str | None = None,
         exclude: str | Iterable[str] = (),
         key: str | None = None,
+        idempotency_key: str | None = None,
     ) -> None:
         """`broadcast` from a thread without an event loop; returns once it is queued.
 
@@ -92,6 +102,8 @@ class Publisher:
         _refuse_loop("broadcast")
         plan = self._publishing_plan("broadcast_sync")
         publication = _publish.frame(plan, message, _publish.targets(group, groups, connection, exclude, key))
+        if idempotency_key is not None:
+            publication = _publish.once(publication, idempotency_key, self.layers())
         for layer in self._publishing(message, publication):
             layer.publish_sync(publication)
 
@@ -143,7 +155,24 @@ class Publisher:
             if self._parents:
                 return self._parents[0]._layer()
             self._own_layer = MemoryLayer()
+            self._own_layer.keep(self._histories)
             return self._own_layer
+
+    def _keep(self, rules: Mapping[str, History]) -> None:
+        """Keep histories, on every layer on which this channel's members may be.
+
+        Raises:
+            ConfigurationError: a layer keeps none, or another one for the same pattern.
+        """
+        if not rules:
+            return
+        self._histories = {**self._histories, **rules}
+        if self._own_layer is not None:
+            if not hasattr(self._own_layer, "keep"):
+                raise ConfigurationError(f"{self.name}: a {type(self._own_layer).__name__} keeps no history")
+            cast("HistoryLayer", self._own_layer).keep(rules)
+        for parent in self._parents:
+            parent._keep(rules)
 
     def _publishing_plan(self, where: str) -> Plan:
         """A plan to encode with: that of an application this channel is part of, which may give it its state."""

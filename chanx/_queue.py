@@ -10,6 +10,7 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+from chanx.groups.history import Kept
 from chanx.groups.layer import Publication
 from chanx.types import size_of
 
@@ -49,7 +50,7 @@ class Queue:
     """
 
     __slots__ = (
-        *("_keyed", "_most", "_most_bytes", "_owner", "_pushed", "_pushed_size", "_size", "_told"),
+        *("_keyed", "_most", "_most_bytes", "_owed", "_owner", "_pushed", "_pushed_size", "_size", "_told"),
         *("claimed", "claims", "waiting"),
     )
 
@@ -66,6 +67,7 @@ class Queue:
         self._pushed = 0
         self._pushed_size = 0
         self._keyed: dict[tuple[str | None, str], Keyed] | None = None
+        self._owed: dict[str, str] | None = None  # of each stream that lost something: what tells it
 
     def full(self, size: int) -> bool:
         """Is there no room for so many bytes?"""
@@ -111,6 +113,8 @@ class Queue:
             self._size -= size_of(item)
         if not self.waiting:
             self._told = False
+            if self._owed is not None:
+                self._tell()
         return item
 
     def clear(self) -> int:
@@ -118,7 +122,7 @@ class Queue:
         count = len(self.waiting)
         if count:
             self.waiting.clear()
-            self._keyed = None
+            self._keyed = self._owed = None
             self._size = self._pushed = self._pushed_size = 0
         return count
 
@@ -186,6 +190,7 @@ class Queue:
                 and (answers + self.claims >= self._most or answers_size + self.claimed + size > self._most_bytes)
             )
         if hopeless:
+            self._lost(publication)
             self._owner.service.counters.frames_dropped += 1
             return
         while self.full(size) or (self._size + size > before and self._crowded(size)):
@@ -197,9 +202,22 @@ class Queue:
             if isinstance(item, Publication):
                 del self.waiting[index]
                 self._forget(item)
+                self._lost(item)
                 self._owner.service.counters.frames_dropped += 1
                 self._dropped()
                 return
+
+    def _lost(self, publication: Publication) -> None:
+        """The client of a stream is told where it stands, once it has caught up."""
+        if isinstance(publication, Kept) and publication.notice:
+            if self._owed is None:
+                self._owed = {}
+            self._owed[publication.stream] = publication.notice
+
+    def _tell(self) -> None:
+        owed, self._owed = self._owed or {}, None
+        for notice in owed.values():
+            self.add(notice, size_of(notice))
 
     def _added(self) -> None:
         """A push was queued."""

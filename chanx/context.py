@@ -134,13 +134,28 @@ class Context(Generic[StateT]):
             raise ValueError(f"reason={reason!r}; give a string")  # noqa: TRY004 - as for the code
         self._connection.close(code, reason)
 
-    async def join(self, *groups: str) -> None:
+    async def join(self, *groups: str, stream: str | None = None, last: int = 0, user: str = "") -> None:
         """Enter groups; returns when the group layer has confirmed it.
+
+        Args:
+            groups: their names, which no client sees.
+            stream: for one group with history (`Channel(history=…)`): the name by which the client knows it. The client
+                is told its place with `joined`; each broadcast then carries `stream` and `seq`, and the client may
+                ask for what it has missed.
+            last: with `stream`: so many of the last broadcasts are sent first, as far as they are kept; at most 1,000.
+            user: with `stream`: the key that `exclude=` goes by in what is sent again, since ids of connections die
+                with them; one for each client, not for each person who may have several.
 
         Raises:
             ConnectionClosed: the connection has ended, so nothing could be delivered.
-            TypeError: a name is no string.
+            TypeError: a name is no string, or an argument is wrong.
+            ValueError: the group has no history, or it or the name is another stream of this connection already.
         """
+        if stream is not None:
+            await self._connection.made_streams().join(*_publish.stream(groups, stream, last, user))
+            return
+        if last or user:
+            raise TypeError("last= and user= are for a group that is joined as a stream: join(group, stream=…)")
         for group in _publish.names(groups):
             await self._connection.join(group)
 
@@ -162,6 +177,7 @@ class Context(Generic[StateT]):
         connection: str | None = None,
         exclude: str | Iterable[str] = (),
         key: str | None = None,
+        idempotency_key: str | None = None,
     ) -> None:
         """Send a message to the clients of groups, this one included unless excluded.
 
@@ -173,14 +189,20 @@ class Context(Generic[StateT]):
             exclude: ids of connections that do not get it, as in `exclude=ctx.id`.
             key: what the message is about, as in `key="price:AAPL"`. With `Channel(overflow="coalesce")` it takes
                 the place of an earlier one with the same key that still waits for a slow client; else ignored.
+            idempotency_key: a group with history gets the message once, however often it is sent with this key
+                within the `ttl` of its history.
 
         Raises:
             ConfigurationError: it is no message.
             TypeError: it names no target, or a name, id or key is no string.
+            ValueError: there is an `idempotency_key`, and a target that has no history.
         """
         own = self._connection
         addressed = _publish.targets(group, groups, connection, exclude, key)
-        await own.publish(_publish.frame(own.plan, message, addressed), message)
+        publication = _publish.frame(own.plan, message, addressed)
+        if idempotency_key is not None:
+            publication = _publish.once(publication, idempotency_key, [own.service.layer])
+        await own.publish(publication, message)
 
     async def emit(
         self,

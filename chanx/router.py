@@ -25,6 +25,7 @@ from chanx.codecs.protocol import Codec
 from chanx.codecs.pydantic import PydanticCodec
 from chanx.connection import Connection
 from chanx.exceptions import ConfigurationError
+from chanx.groups.history import History, rules_of
 from chanx.groups.layer import GroupLayer
 from chanx.params import Depends
 from chanx.types import RESERVED_KEYS, Drained, Limits, Stats
@@ -55,6 +56,8 @@ class Channel(Registrar, Publisher):
         subprotocols: in order of preference; the first that the client offers is chosen.
         groups: the group layer, or the URL of a Redis server, as in `"redis://localhost"`, which all channels of a
             process share; left out, the parent's, or one in memory.
+        history: which groups keep what they are sent, by pattern, as in `{"room:*": History(size=100)}`; a `*` stands for
+            any characters. Processes that share a layer say the same.
         on_gap: what becomes of a connection whose groups may have missed something, because the layer's link was
             broken: `"notify"` sends `{"action": "gap"}`; `"close"` closes with 1012. Left out, `"notify"`, but
             `"close"` where `envelope=False` leaves no frame to notify with.
@@ -83,6 +86,7 @@ class Channel(Registrar, Publisher):
         allowed_origins: Iterable[str] | None = None,
         subprotocols: Iterable[str] = (),
         groups: GroupLayer | str | None = None,
+        history: Mapping[str, History] | None = None,
         on_gap: Literal["notify", "close"] | None = None,
         overflow: Literal["close", "drop_oldest", "coalesce"] = "close",
         envelope: bool = True,
@@ -113,6 +117,8 @@ class Channel(Registrar, Publisher):
         self._own_layer: GroupLayer | None = layer
         self._on_gap = on_gap or ("notify" if envelope else "close")
         self._parents: list[Publisher] = []
+        self._histories: Mapping[str, History] = {}
+        self._keep(rules_of(where, history, envelope))
         self._overrides: dict[Any, Any] = {}
         self._service: Service | None = None
         self._counters = Counters()
@@ -171,6 +177,7 @@ class Channel(Registrar, Publisher):
             )
         self._source.include(Inclusion(channel._source, prefix, guards, labels, where, mount))
         channel._parents.append(self)
+        self._keep(channel._histories)
 
     def compile(self) -> None:
         """Check everything and build the plan now, not at the first connection.

@@ -21,7 +21,7 @@ ROOT = Path(__file__).parent.parent / "chanx"
 # The file or folder as written here, without `.py`; a longer name goes before a shorter one.
 LINES: dict[int, tuple[str, ...]] = {
     0: ("types", "exceptions", "_process"),
-    1: ("params", "codecs/protocol", "groups/layer", "groups/members"),
+    1: ("params", "codecs/protocol", "groups/history", "groups/layer", "groups/members"),
     2: (
         *("_signature", "_values", "_inject", "_compile", "_dispatch", "_plan", "_questions", "_registered", "_source"),
         *("_frames", "_units", "_topics/frames", "_topics/pattern"),
@@ -30,7 +30,7 @@ LINES: dict[int, tuple[str, ...]] = {
         *("codecs", "groups", "connection", "context"),
         *("_ahead", "_answers", "_asks", "_chunks", "_control", "_drain", "_gate", "_handshake", "_inbox", "_late"),
         *("_lifecycle", "_membership", "_outbox", "_publish", "_queue", "_room", "_runs", "_runtime", "_scoped"),
-        *("_service", "_serving", "_silence", "_states", "_suspended", "_topics", "_writers"),
+        *("_service", "_serving", "_silence", "_states", "_streams", "_suspended", "_topics", "_writers"),
     ),
     4: ("router", "_sigterm", "_publisher", "_registry", "__init__"),
     5: ("asyncapi", "testing", "messages", "compat", "static", "constants"),

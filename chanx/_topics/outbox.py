@@ -17,6 +17,7 @@ import msgspec
 from chanx._outbox import HELD, SHUT, Outbox
 from chanx._queue import Item
 from chanx.exceptions import ConnectionClosed
+from chanx.groups.history import Kept
 from chanx.groups.layer import Publication
 from chanx.types import size_of
 
@@ -126,7 +127,15 @@ class TopicOutbox(Outbox):
             made = {}
             msgspec.structs.force_setattr(publication, "framed", made)
         framed = made.get(self._envelope)
-        if framed is None:
+        if framed is None and isinstance(publication, Kept) and publication.stream:
+            notice = publication.notice[:-1] + self._envelope
+            framed = made[self._envelope] = Kept(
+                publication.body[:-1] + self._envelope,
+                size=publication.size + self._extra,
+                stream=f"{self._envelope}{publication.stream}",
+                notice=notice,
+            )
+        elif framed is None:
             framed = made[self._envelope] = Publication(
                 publication.body[:-1] + self._envelope,
                 # what a push is about, it is about within its topic

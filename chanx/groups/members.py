@@ -130,6 +130,33 @@ class Members:
             if not exclude or member.id not in exclude:
                 member.push(publication)
 
+    def deliver_kept(self, kept: Publication) -> None:
+        """The same for a broadcast that has its place in a history."""
+        for home in self.homes_of(kept):
+            if home.here():
+                self.deliver_kept_at(home, kept)
+            elif not home.post(self.deliver_kept_at, home, kept):
+                self.forget(home)
+
+    def deliver_kept_at(self, home: Home, kept: Publication) -> None:
+        """The same for a broadcast that has its place in a history. Whom it excludes is told of its place."""
+        exclude = kept.exclude
+        for member in self._targets(home, kept):
+            push_kept = getattr(member, "push_kept", None)
+            if push_kept is not None:
+                push_kept(kept)
+            elif member.id not in exclude:
+                member.push(kept)
+
+    def users_of(self, publication: Publication) -> dict[str, str]:
+        """The keys of the users of excluded connections that are here."""
+        found: dict[str, str] = {}
+        for one in publication.exclude:
+            user = getattr(self._ids.get(one), "user", "")
+            if user:
+                found[one] = user
+        return found
+
     def _targets(self, home: Home, publication: Publication) -> Iterable[Member]:
         with self._lock:
             groups = [self._groups.get(group, {}).get(home, {}) for group in publication.groups]

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from collections.abc import Callable, Generator, Mapping
 
+from chanx.groups.history import MOST, Histories, History, Kept, Recalled
 from chanx.groups.layer import Publication
+from chanx.groups.logs import Logs
 from chanx.groups.members import Members
 
 
@@ -29,6 +31,19 @@ class MemoryLayer:
 
     def __init__(self) -> None:
         self.members = Members()
+        self.histories = Histories()
+        self._logs = Logs()
+        self._take: Callable[[Publication], None] = self.members.deliver  # until there are histories
+
+    def keep(self, rules: Mapping[str, History]) -> None:
+        """Keep the history of more groups; what `Channel(history=…)` does.
+
+        Raises:
+            ConfigurationError: there is another history for the same pattern.
+        """
+        self.histories.add(rules)
+        if self.histories:
+            self._take = self._take_parts
 
     def subscribe(self, group: str) -> _Done:
         return DONE
@@ -37,10 +52,32 @@ class MemoryLayer:
         """Nothing to do: what is not joined is not delivered."""
 
     async def publish(self, publication: Publication) -> None:
-        self.members.deliver(publication)
+        self._take(publication)
 
     def publish_sync(self, publication: Publication) -> None:
-        self.members.deliver(publication)
+        self._take(publication)
+
+    async def recall(
+        self, group: str, *, after: int | None = None, epoch: str = "", last: int = 0, most: int = MOST
+    ) -> Recalled:
+        return self._logs.recall(self._history(group), group, after, epoch, last, most)
+
+    def _take_parts(self, publication: Publication) -> None:
+        members = self.members
+        for part in self.histories.parts(publication, members.users_of(publication)):
+            if not isinstance(part, Kept):
+                members.deliver(part)
+                continue
+            with self._logs.lock:
+                placed = self._logs.append(self._history(part.groups[0]), part)
+                if placed is not None:
+                    members.deliver_kept(placed)
+
+    def _history(self, group: str) -> History:
+        history = self.histories.find(group)
+        if history is None:
+            raise ValueError(f"{group!r} has no history; see Channel(history=…)")
+        return history
 
     def healthy(self) -> bool:
         return True
