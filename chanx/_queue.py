@@ -190,7 +190,7 @@ class Queue:
                 and (answers + self.claims >= self._most or answers_size + self.claimed + size > self._most_bytes)
             )
         if hopeless:
-            self._lost(publication)
+            self._owe(publication)
             self._owner.service.counters.frames_dropped += 1
             return
         while self.full(size) or (self._size + size > before and self._crowded(size)):
@@ -202,12 +202,12 @@ class Queue:
             if isinstance(item, Publication):
                 del self.waiting[index]
                 self._forget(item)
-                self._lost(item)
+                self._owe(item)
                 self._owner.service.counters.frames_dropped += 1
                 self._dropped()
                 return
 
-    def _lost(self, publication: Publication) -> None:
+    def _owe(self, publication: Publication) -> None:
         """The client of a stream is told where it stands, once it has caught up."""
         if isinstance(publication, Kept) and publication.notice:
             if self._owed is None:

@@ -1,8 +1,8 @@
 """The groups with history that a connection's client knows of, each by a public name: its streams.
 
-Rules: a stream's frames go out in the order of their positions, each once. What comes live while something older is still
-to be sent is held: so many, and what comes after them is asked for again. One thing at a time is sent out of turn. A
-client is given only what this connection has itself joined.
+Rules: a stream's frames go out in the order of their positions, each once. What comes live while something older is
+still to be sent is held: so many, and what comes after them is asked for again. One thing at a time is sent out of
+turn. A client is given only what this connection has itself joined.
 """
 
 from __future__ import annotations
@@ -233,7 +233,7 @@ class Streams:
         try:
             async with self._lock:
                 for _ in range(ROUNDS):
-                    if stream.gone or stream.held is None:
+                    if stream.held is None:
                         return
                     if not await self._send_missing(stream):
                         await self.connection.send_text(stream.told(lost=True))

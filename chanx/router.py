@@ -56,8 +56,8 @@ class Channel(Registrar, Publisher):
         subprotocols: in order of preference; the first that the client offers is chosen.
         groups: the group layer, or the URL of a Redis server, as in `"redis://localhost"`, which all channels of a
             process share; left out, the parent's, or one in memory.
-        history: which groups keep what they are sent, by pattern, as in `{"room:*": History(size=100)}`; a `*` stands for
-            any characters. Processes that share a layer say the same.
+        history: which groups keep what they are sent, by pattern, as in `{"room:*": History(size=100)}`; a `*` stands
+            for any characters. Processes that share a layer say the same.
         on_gap: what becomes of a connection whose groups may have missed something, because the layer's link was
             broken: `"notify"` sends `{"action": "gap"}`; `"close"` closes with 1012. Left out, `"notify"`, but
             `"close"` where `envelope=False` leaves no frame to notify with.

@@ -1,7 +1,8 @@
 """The history of groups: which have one, what is kept of a publication, and what is asked for again.
 
-Rules: a group with history counts its broadcasts, `seq`, from 1 without a hole, within one life of the count, `epoch`. The
-count outlives what is kept, so that who comes back late is told that something is missing, and never that nothing is.
+Rules: a group with history counts its broadcasts, `seq`, from 1 without a hole, within one life of the count, `epoch`.
+The count outlives what is kept, so that who comes back late is told that something is missing, and never that nothing
+is.
 """
 
 from __future__ import annotations
@@ -201,8 +202,9 @@ def rules_of(where: str, history: Any, envelope: bool) -> dict[str, History]:
     rules: dict[str, History] = {} if history is None else history
     if not isinstance(rules, Mapping):  # pyright: ignore[reportUnnecessaryIsInstance]
         raise ConfigurationError(f'Channel at {where}: history={rules!r}; give {{"pattern": History(…)}}')
-    for pattern, one in rules.items():
-        if not isinstance(pattern, str) or not isinstance(one, History):  # pyright: ignore[reportUnnecessaryIsInstance]
+    given: dict[Any, Any] = {**rules}
+    for pattern, one in given.items():
+        if not isinstance(pattern, str) or not isinstance(one, History):
             raise ConfigurationError(f'Channel at {where}: history={rules!r}; give {{"pattern": History(…)}}')
     if rules and not envelope:
         raise ConfigurationError(f"Channel at {where}: history= uses keys of the envelope; leave envelope=False out")

@@ -1,7 +1,7 @@
 """Histories in memory.
 
-Rules: positions are given, and what has them is delivered, under one lock, from whatever thread: so all loops hear of them
-in order. The table of logs is swept as it grows, so a group that is of no use any more goes.
+Rules: positions are given, and what has them is delivered, under one lock, from whatever thread: so all loops hear of
+them in order. The table of logs is swept as it grows, so a group that is of no use any more goes.
 """
 
 from __future__ import annotations

@@ -1,0 +1,378 @@
+"""What histories promise, on every layer that keeps them, through real channels."""
+
+from __future__ import annotations
+
+import json
+from collections.abc import AsyncGenerator
+from typing import Any, cast
+
+import anyio
+import pytest
+
+from chanx import Channel, ConfigurationError, Context, History, Limits, MemoryLayer
+from chanx.groups.history import HistoryLayer
+from chanx.groups.redis import RedisLayer
+from chanx.testing import Client, connect
+from tests.brokers import Broker
+from tests.groups.test_contract import LAYERS
+from tests.kernel.messages import Boom, Hired, Said, Say
+
+RULES = {"room*": History(size=5, ttl=600)}
+Frame = dict[str, Any]
+
+
+class World:
+    """A layer, and what only its own kind can do."""
+
+    def __init__(self, layer: Any, broker: Broker | None, prefix: str) -> None:
+        self.layer = layer
+        self.broker = broker
+        self.prefix = prefix
+
+    async def settled(self) -> None:
+        """All that was published has come."""
+        if self.broker is not None:
+            await self.layer.echo()
+
+    def expire(self, group: str, *, count: bool) -> None:
+        """The time of what is kept is over, and perhaps that of the count."""
+        if self.broker is not None:
+            self.broker.command("DEL", f"{self.prefix}:history:{group}")
+            if count:
+                self.broker.command("DEL", f"{self.prefix}:count:{group}")
+            return
+        log = self.layer._logs._logs[group]
+        log.expires = 0
+        if count:
+            log.ends = 0
+
+
+@pytest.fixture(params=LAYERS)
+async def world(request: pytest.FixtureRequest) -> AsyncGenerator[World, None]:
+    if request.param == "memory":
+        made = World(MemoryLayer(), None, "")
+    else:
+        broker, prefix = request.getfixturevalue("broker"), request.getfixturevalue("prefix")
+        made = World(RedisLayer(broker.url, prefix=prefix), broker, prefix)
+    yield made
+    await made.layer.aclose()
+
+
+def channel_of(world: World, **options: Any) -> Channel:
+    """A channel whose query string says what to join, as what, and who one is."""
+    channel = Channel(groups=world.layer, history=RULES, **options)
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        query = ctx.connection.query_params
+        for group in query.getlist("plain"):
+            await ctx.join(group)
+        for group in query.getlist("group"):
+            last, user = int(query.get("last", "0")), query.get("user", "")
+            await ctx.join(group, stream=f"public {group}", last=last, user=user)
+
+    @channel.on(Boom)
+    async def others(message: Boom, ctx: Context) -> None:
+        await ctx.broadcast(Said(text="to the others"), group="room", exclude=ctx.id)
+
+    @channel.on(Say)
+    async def say(message: Say, ctx: Context) -> None:
+        await ctx.broadcast(Said(text=message.text), group="room")
+
+    @channel.event(Hired)
+    async def hired(event: Hired) -> None:
+        return None
+
+    return channel
+
+
+async def frames(world: World, client: Client, count: int) -> list[Frame]:
+    """So many frames; and nothing comes after them."""
+    found = [await client.receive() for _ in range(count)]
+    await world.settled()
+    await client.settled()
+    assert client.pending == []
+    return found
+
+
+def brief(found: list[Frame]) -> list[Any]:
+    """A push as its seq and text, what tells a position as its action and seq."""
+    return [(one["seq"], one["text"]) if one["action"] == "said" else (one["action"], one["seq"]) for one in found]
+
+
+async def publish(channel: Channel, *texts: str, group: str = "room", **options: Any) -> None:
+    for text in texts:
+        await channel.broadcast(Said(text=text), group=group, **options)
+
+
+async def recover(client: Client, ref: int = 1, **streams: tuple[int, str]) -> None:
+    wanted = {f"public {name}": {"seq": seq, "epoch": epoch} for name, (seq, epoch) in streams.items()}
+    await client.send(json.dumps({"action": "recover", "streams": wanted, "ref": ref}))
+
+
+async def test_who_joins_a_stream_is_told_its_place_and_each_push_has_one(world: World) -> None:
+    channel = channel_of(world)
+    await publish(channel, "before")
+    async with connect(channel, query={"group": "room"}) as client, connect(channel, query={"plain": "room"}) as plain:
+        await publish(channel, "a", "b")
+        joined, a, b = await frames(world, client, 3)
+        assert joined == {"action": "joined", "stream": "public room", "seq": 1, "epoch": joined["epoch"]}
+        assert a == {"action": "said", "text": "a", "stream": "public room", "seq": 2}
+        assert (b["seq"], b["text"]) == (3, "b")
+        assert await frames(world, plain, 2) == [{"action": "said", "text": text} for text in "ab"]
+
+
+async def test_the_last_ones_come_first(world: World) -> None:
+    channel = channel_of(world)
+    await publish(channel, *"abcdefg")
+    async with connect(channel, query={"group": "room", "last": "3"}) as client:
+        await publish(channel, "h")
+        assert brief(await frames(world, client, 5)) == [("joined", 4), (5, "e"), (6, "f"), (7, "g"), (8, "h")]
+    async with connect(channel, query={"group": "room", "last": "99"}) as client:
+        assert brief(await frames(world, client, 6))[0] == ("joined", 3)  # five are kept
+
+
+async def test_who_comes_back_gets_exactly_what_was_missed(world: World) -> None:
+    channel = channel_of(world)
+    async with connect(channel, query={"group": ["room", "room 2"]}) as client:
+        epochs = [(await client.receive())["epoch"] for _ in range(2)]
+    await publish(channel, "a", "b", "c")
+    await publish(channel, "x", group="room 2")
+    async with connect(channel, query={"group": ["room", "room 2"]}) as client:
+        await frames(world, client, 2)
+        await recover(client, room=(1, epochs[0]), **{"room 2": (1, epochs[1])})
+        found = await frames(world, client, 3)
+        assert brief(found[:2]) == [(2, "b"), (3, "c")]
+        assert found[2] == {
+            "action": "recovered",
+            "streams": {
+                "public room": {"recovered": True, "seq": 3, "epoch": epochs[0]},
+                "public room 2": {"recovered": True, "seq": 1, "epoch": epochs[1]},
+            },
+            "ref": 1,
+        }
+        await publish(channel, "d")
+        assert brief(await frames(world, client, 1)) == [(4, "d")]
+
+
+async def test_nothing_newer_comes_before_what_was_missed(world: World) -> None:
+    channel = channel_of(world)
+    await publish(channel, "a", "b")
+    async with connect(channel, query={"group": "room"}) as client:
+        epoch = (await client.receive())["epoch"]
+        await recover(client, room=(0, epoch))
+        await publish(channel, "c")
+        found = [await client.receive() for _ in range(4)]
+        await world.settled()
+        pushed = [one for one in found if one["action"] == "said"]
+        assert brief(pushed) == [(1, "a"), (2, "b"), (3, "c")]
+
+
+@pytest.mark.parametrize("kind", ["too old", "too new", "other epoch", "expired"])
+async def test_what_cannot_be_had_is_told_with_the_position(world: World, kind: str) -> None:
+    channel = channel_of(world)
+    await publish(channel, *"abcdefg")
+    async with connect(channel, query={"group": "room"}) as client:
+        epoch = (await client.receive())["epoch"]
+        if kind == "expired":
+            world.expire("room", count=False)
+        asked = {"too old": (1, epoch), "too new": (8, epoch), "other epoch": (6, "f" * 16), "expired": (6, epoch)}
+        await recover(client, room=asked[kind])
+        (answer,) = await frames(world, client, 1)
+        assert answer["streams"] == {"public room": {"recovered": False, "seq": 7, "epoch": epoch}}
+        await publish(channel, "h")
+        assert brief(await frames(world, client, 1)) == [(8, "h")]
+
+
+async def test_a_count_that_is_lost_begins_a_new_epoch(world: World) -> None:
+    channel = channel_of(world)
+    await publish(channel, "a", "b")
+    async with connect(channel, query={"group": "room"}) as client:
+        before = (await client.receive())["epoch"]
+        world.expire("room", count=True)
+        await publish(channel, "c")
+        (told,) = await frames(world, client, 1)
+        assert told["epoch"] != before
+        assert told == {**told, "action": "position", "stream": "public room", "seq": 1, "recovered": False}
+        await publish(channel, "d")
+        assert brief(await frames(world, client, 1)) == [(2, "d")]
+
+
+async def test_only_streams_that_were_joined_are_served(world: World) -> None:
+    channel = channel_of(world)
+    await publish(channel, "secret", group="room 2")
+    epoch = (await cast(HistoryLayer, world.layer).recall("room 2")).epoch
+    async with connect(channel, query={"group": "room"}) as client:
+        await frames(world, client, 1)
+        await recover(client, **{"room 2": (0, epoch)})
+        (answer,) = await frames(world, client, 1)
+        assert answer["streams"] == {"public room 2": {"recovered": False}}
+    async with connect(channel) as client:
+        await recover(client, room=(0, epoch))
+        assert (await frames(world, client, 1))[0]["streams"] == {"public room": {"recovered": False}}
+
+
+@pytest.mark.parametrize(
+    "streams",
+    ["x", [], {"public room": 1}, {"public room": {"seq": -1, "epoch": ""}}, {str(n): {} for n in range(101)}],
+)
+async def test_a_wrong_recover_is_an_error(world: World, streams: Any) -> None:
+    channel = channel_of(world)
+    async with connect(channel, query={"group": "room"}) as client:
+        await frames(world, client, 1)
+        await client.send(json.dumps({"action": "recover", "streams": streams, "ref": 1}))
+        (answer,) = await frames(world, client, 1)
+        assert (answer["payload"]["code"], answer["ref"]) == ("invalid_message", 1)
+        await client.send('{"action": "recover", "streams": {}}')
+        assert (await frames(world, client, 1))[0]["payload"]["errors"][0]["loc"] == ["ref"]
+
+
+async def test_who_is_excluded_is_told_its_position_and_gets_it_never(world: World) -> None:
+    channel = channel_of(world)
+    async with (
+        connect(channel, query={"group": "room", "user": "ada"}) as ada,
+        connect(channel, query={"group": "room", "user": "bob"}) as bob,
+    ):
+        epoch = (await ada.receive())["epoch"]
+        await publish(channel, "a")
+        await ada.send(Boom())
+        assert brief(await frames(world, bob, 3)) == [("joined", 0), (1, "a"), (2, "to the others")]
+        await publish(channel, "b", exclude="ada")
+        await publish(channel, "c")
+        assert brief(await frames(world, ada, 4)) == [(1, "a"), ("position", 2), ("position", 3), (4, "c")]
+        assert brief(await frames(world, bob, 2)) == [(3, "b"), (4, "c")]
+    async with connect(channel, query={"group": "room", "user": "ada"}) as ada:
+        await recover(ada, room=(0, epoch))
+        assert brief((await frames(world, ada, 5))[1:4]) == [(1, "a"), ("position", 3), (4, "c")]
+    async with connect(channel, query={"group": "room", "user": "bob"}) as bob:
+        await recover(bob, room=(0, epoch))
+        assert brief((await frames(world, bob, 6))[1:5]) == [(1, "a"), (2, "to the others"), (3, "b"), (4, "c")]
+
+
+async def test_an_idempotency_key_publishes_once(world: World) -> None:
+    channel = channel_of(world)
+    async with connect(channel, query={"group": "room"}) as client:
+        for _ in range(2):
+            await publish(channel, "a", idempotency_key="1")
+        await publish(channel, "b", idempotency_key="2")
+        await publish(channel, "c")
+        assert brief(await frames(world, client, 4)) == [("joined", 0), (1, "a"), (2, "b"), (3, "c")]
+    for target in ({"group": "other"}, {"groups": ["room", "other"]}, {"connection": "x"}):
+        with pytest.raises(ValueError, match="history"):
+            await channel.broadcast(Said(text="x"), idempotency_key="3", **target)  # type: ignore[arg-type]
+
+
+async def test_each_group_with_history_counts_for_itself(world: World) -> None:
+    channel = channel_of(world)
+    async with connect(channel, query={"group": ["room", "room 2"], "plain": "other"}) as client:
+        await channel.broadcast(Said(text="x"), groups=["room", "room 2", "other"])
+        await channel.emit(Hired(name="Ada"), group="room")
+        await publish(channel, "y")
+        found = (await frames(world, client, 6))[2:]
+        assert sorted((one.get("stream", ""), one.get("seq", 0), one["text"]) for one in found) == [
+            ("", 0, "x"),
+            ("public room", 1, "x"),
+            ("public room", 2, "y"),
+            ("public room 2", 1, "x"),
+        ]
+
+
+async def test_from_threads(world: World) -> None:
+    channel = channel_of(world)
+    async with connect(channel, query={"group": "room"}) as client:
+
+        def work() -> None:
+            for text in "abc":
+                channel.broadcast_sync(Said(text=text), group="room", idempotency_key=text)
+                channel.broadcast_sync(Said(text=text), group="room", idempotency_key=text)
+
+        await anyio.to_thread.run_sync(work)
+        assert brief(await frames(world, client, 4)) == [("joined", 0), (1, "a"), (2, "b"), (3, "c")]
+
+
+async def test_who_was_dropped_is_told_the_position() -> None:
+    world = World(MemoryLayer(), None, "")
+    channel = channel_of(world, overflow="drop_oldest", limits=Limits(outbox=2))
+    async with connect(channel, query={"group": "room"}) as client:
+        await frames(world, client, 1)
+        await publish(channel, *"abcdef")  # the writer has no turn meanwhile
+        found = await frames(world, client, 4)
+        assert brief(found) == [(1, "a"), (5, "e"), (6, "f"), ("position", 4)]
+        assert found[3]["recovered"] is False
+
+
+async def test_who_leaves_hears_no_more_and_may_join_again(world: World) -> None:
+    channel = Channel(groups=world.layer, history=RULES)
+
+    @channel.on(Say)
+    async def say(message: Say, ctx: Context) -> None:
+        if message.text == "leave":
+            await ctx.leave("room")
+        else:
+            await ctx.join("room", stream=message.text, last=1)
+            await ctx.join("room", stream=message.text)  # it is already
+
+    async with connect(channel) as client:
+        await client.send(Say(text="one"))
+        await publish(channel, "a")
+        assert brief(await frames(world, client, 2)) == [("joined", 0), (1, "a")]
+        await client.send(Say(text="leave"))
+        await client.settled()
+        await publish(channel, "b", "c")
+        await client.send(Say(text="two"))
+        found = await frames(world, client, 2)
+        assert brief(found) == [("joined", 2), (3, "c")]
+        assert {one["stream"] for one in found} == {"two"}
+
+
+async def test_wrong_joins(world: World) -> None:
+    channel = Channel(groups=world.layer, history=RULES)
+    wrong: list[str] = []
+
+    @channel.on(Say)
+    async def say(message: Say, ctx: Context) -> None:
+        await ctx.join("room", stream="one")
+        for groups, options in (
+            (("other",), {"stream": "x"}),
+            (("room",), {"stream": "two"}),
+            (("room 2",), {"stream": "one"}),
+            (("room", "room 2"), {"stream": "x"}),
+            (("room 2",), {"last": 2}),
+            (("room 2",), {"stream": "x", "last": -1}),
+            (("room 2",), {"stream": ""}),
+        ):
+            with pytest.raises((TypeError, ValueError)) as raised:
+                await ctx.join(*groups, **options)  # type: ignore[arg-type]
+            wrong.append(type(raised.value).__name__)
+        assert ctx.groups == {"room"}
+
+    async with connect(channel) as client:
+        await client.send('{"action": "say", "text": "", "ref": 1}')
+        assert [one["action"] for one in await frames(world, client, 2)] == ["joined", "ack"]
+    assert wrong == ["ValueError"] * 3 + ["TypeError"] * 4
+
+
+@pytest.mark.parametrize("wrong", [{"size": 0}, {"size": 10_001}, {"size": 1.5}, {"ttl": 0}, {"ttl": 1e9}])
+def test_a_history_has_bounds(wrong: dict[str, Any]) -> None:
+    with pytest.raises(ConfigurationError):
+        History(**wrong)
+
+
+def test_two_histories_for_one_pattern() -> None:
+    layer = MemoryLayer()
+    Channel(groups=layer, history={"room": History(size=5)})
+    with pytest.raises(ConfigurationError, match="already"):
+        Channel(groups=layer, history={"room": History(size=6)})
+
+
+async def test_an_included_channels_history_is_its_parents() -> None:
+    inner, outer = Channel(history=RULES), Channel()
+
+    @inner.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("room", stream="s")
+
+    outer.include(inner)
+    async with connect(outer) as client:
+        await inner.broadcast(Said(text="a"), group="room")
+        assert brief([await client.receive() for _ in range(2)]) == [("joined", 0), (1, "a")]
