@@ -162,6 +162,8 @@ class Membership(Scoped):
         """The layer may not have heard all that its groups were sent: the client is told, or has to come back."""
         if self.state is not OPEN and self.state is not HANDSHAKE:
             return
+        if self.streams is not None and self.streams.missed():
+            return
         service = self.service
         if service.on_gap == "close":
             self.close(1012, "messages may have been lost")

@@ -85,6 +85,12 @@ class Stream:
         elif kept.seq > self.seq:
             self._send(kept)
 
+    def check(self) -> None:
+        """Something may not have come."""
+        if self.held is None:
+            self.held = deque()
+            self._streams.catch_up(self)
+
     def release(self) -> bool:
         """Let go out what was held; False where something is missing before it."""
         held, self.held, again, self.again = self.held or (), None, self.again, False
@@ -198,6 +204,12 @@ class Streams:
         if stream is not None:
             stream.gone = True
             del self.names[stream.name]
+
+    def missed(self) -> bool:
+        """Something that the connection's groups were sent may not have come; do its streams make up for all of it?"""
+        for stream in self.groups.values():
+            stream.check()
+        return self.groups.keys() >= self.connection.groups and not self.connection.hears_events
 
     def catch_up(self, stream: Stream) -> None:
         """Something did not come."""

@@ -10,7 +10,7 @@ from __future__ import annotations
 import re
 import threading
 from collections.abc import Iterable, Mapping
-from typing import Any, Protocol
+from typing import Any, ClassVar, Protocol
 
 import msgspec
 
@@ -66,6 +66,8 @@ class Kept(Publication, frozen=True):
         stream: the public name, once it is framed.
         notice: what tells a client that it was not sent, once it is framed.
     """
+
+    kept: ClassVar[bool] = True
 
     seq: int = 0
     epoch: str = ""

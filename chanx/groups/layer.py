@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Awaitable
-from typing import Protocol
+from typing import ClassVar, Protocol
 
 import msgspec
 
@@ -24,6 +24,8 @@ class Publication(msgspec.Struct, frozen=True):
         size: the bytes of the body; counted where it is not given.
         framed: the same with the envelopes of topics, as they were made for members; no layer carries it.
     """
+
+    kept: ClassVar[bool] = False
 
     body: str
     event: str | None = None

@@ -148,6 +148,13 @@ class Members:
             elif member.id not in exclude:
                 member.push(kept)
 
+    def place_at(self, home: Home, publication: Publication) -> None:
+        """`deliver_at`, or `deliver_kept_at`, as it is."""
+        if publication.kept:
+            self.deliver_kept_at(home, publication)
+        else:
+            self.deliver_at(home, publication)
+
     def users_of(self, publication: Publication) -> dict[str, str]:
         """The keys of the users of excluded connections that are here."""
         found: dict[str, str] = {}
@@ -171,14 +178,20 @@ class Members:
                     found[member] = None
             return tuple(found)
 
-    def ids_in(self, groups: Iterable[str], at: Home | None = None) -> list[str]:
-        """The ids of all who are in any of these groups, on one loop or on all."""
+    def ids_in(self, groups: Iterable[str], at: Home | None = None, *, hearing_events: bool = False) -> list[str]:
+        """The ids of all who are in any of these groups, on one loop or on all; perhaps only of those for whom events
+        may be.
+        """
         with self._lock:
             found: dict[str, None] = {}
             for group in groups:
                 for home, members in self._groups.get(group, {}).items():
                     if at is None or home is at:
-                        found.update((member.id, None) for member in members)
+                        found.update(
+                            (member.id, None)
+                            for member in members
+                            if not hearing_events or getattr(member, "hears_events", True)
+                        )
             return list(found)
 
     def missed(self, ids: Iterable[str]) -> None:

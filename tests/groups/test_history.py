@@ -100,6 +100,10 @@ def brief(found: list[Frame]) -> list[Any]:
     return [(one["seq"], one["text"]) if one["action"] == "said" else (one["action"], one["seq"]) for one in found]
 
 
+def brief_of(found: list[Frame]) -> list[Any]:
+    return [(one["seq"], one["text"]) if one["action"] == "said" else one["action"] for one in found]
+
+
 async def publish(channel: Channel, *texts: str, group: str = "room", **options: Any) -> None:
     for text in texts:
         await channel.broadcast(Said(text=text), group=group, **options)
@@ -158,14 +162,30 @@ async def test_who_comes_back_gets_exactly_what_was_missed(world: World) -> None
 async def test_nothing_newer_comes_before_what_was_missed(world: World) -> None:
     channel = channel_of(world)
     await publish(channel, "a", "b")
+    recall: Any = world.layer.recall
+    asked, gate = anyio.Event(), anyio.Event()
+
+    async def slow(group: str, **options: Any) -> Any:
+        found = await recall(group, **options)
+        if options.get("after") is not None and not asked.is_set():
+            asked.set()
+            await gate.wait()
+        return found
+
     async with connect(channel, query={"group": "room"}) as client:
         epoch = (await client.receive())["epoch"]
+        world.layer.recall = slow
         await recover(client, room=(0, epoch))
-        await publish(channel, "c")
-        found = [await client.receive() for _ in range(4)]
-        await world.settled()
-        pushed = [one for one in found if one["action"] == "said"]
-        assert brief(pushed) == [(1, "a"), (2, "b"), (3, "c")]
+        await asked.wait()
+        await publish(channel, *"cd")
+        assert await frames(world, client, 0) == []
+        gate.set()
+        assert brief_of(await frames(world, client, 5)) == [(1, "a"), (2, "b"), "recovered", (3, "c"), (4, "d")]
+
+
+async def test_more_than_can_be_held_is_asked_for_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chanx._streams.HELD", 1)
+    await test_nothing_newer_comes_before_what_was_missed(world)
 
 
 @pytest.mark.parametrize("kind", ["too old", "too new", "other epoch", "expired"])

@@ -8,7 +8,7 @@ to it through the broker too, so that all hear the same in the same order.
 from __future__ import annotations
 
 import logging
-from collections.abc import Awaitable, Callable
+from collections.abc import Awaitable, Callable, Mapping
 from contextlib import suppress
 from typing import Any, Literal
 
@@ -16,6 +16,7 @@ import anyio
 
 from chanx import _process, _runtime
 from chanx.exceptions import ConfigurationError, LayerUnavailable
+from chanx.groups.history import MOST, History, Kept, Recalled
 from chanx.groups.layer import Publication
 from chanx.groups.memory import DONE
 from chanx.groups.redis import wire
@@ -102,21 +103,49 @@ class RedisLayer(Linked):
         return DONE if waiter is None else waiter.wait(self._grace(place))
 
     async def publish(self, publication: Publication) -> None:
-        commands = self._commands(publication)
-        if not commands:
-            return
+        if commands := self._commands(publication):
+            await self._carry(commands)
+
+    def keep(self, rules: Mapping[str, History]) -> None:
+        self.histories.add(rules)
+
+    async def recall(
+        self, group: str, *, after: int | None = None, epoch: str = "", last: int = 0, most: int = MOST
+    ) -> Recalled:
+        history = self.histories.find(group)
+        if history is None:
+            raise ValueError(f"{group!r} has no history; see Channel(history=…)")
+        answers = await self._carry([self._keeper.recalling(group, history, after, epoch, last, most)], asks=True)
+        recalled = self._keeper.read(group, answers[0])
+        link, place = self._opened()
+        if not link.over:
+            place.post(self._begin, group, recalled)
+        return recalled
+
+    def _begin(self, group: str, recalled: Recalled) -> None:
+        """What somebody who has joined was told, for the time after a break of the link; on the link's loop."""
+        if self._wishes.is_heard(self._names.group(group)):
+            self._tracks.begin(group, recalled.epoch, recalled.seq)
+
+    async def _carry(self, commands: list[bytes], *, asks: bool = False) -> list[Any]:
+        """Have the link send commands; returns the answers, if they are asked for.
+
+        Raises:
+            LayerUnavailable: the broker cannot be reached, or cannot in time.
+        """
         again = False
         while True:
             link, place = self._opened()
             waiter = self._waiter()
-            if place.post(link.publish, Entry(commands, waiter)):
+            entry = Entry(commands, waiter, asks=asks)
+            if place.post(link.publish, entry):
                 try:
                     await waiter.wait(self._grace(place))
                 except LayerUnavailable as error:
                     if again or error.sent or not link.over:
                         raise
                 else:
-                    return
+                    return entry.answers or []
             elif again:
                 raise LayerUnavailable("the event loop that talks to the broker has ended")
             again = True  # the link had ended, and there is another one now
@@ -196,7 +225,16 @@ class RedisLayer(Linked):
             await waiter.wait(self._grace(place))
 
     def _commands(self, publication: Publication) -> list[bytes]:
-        return self._names.publishing(publication, f"{_process.identity}-{next(self._numbers)}")
+        if not self.histories:
+            return self._names.publishing(publication, f"{_process.identity}-{next(self._numbers)}")
+        commands: list[bytes] = []
+        for part in self.histories.parts(publication, self.members.users_of(publication)):
+            history = self.histories.find(part.groups[0]) if isinstance(part, Kept) else None
+            if history is not None and isinstance(part, Kept):
+                commands.append(self._keeper.publishing(part, history))
+            else:
+                commands += self._names.publishing(part, f"{_process.identity}-{next(self._numbers)}")
+        return commands
 
 
 class _Anywhere:

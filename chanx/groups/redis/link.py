@@ -55,6 +55,14 @@ class Listens(Protocol):
         """The ids of the members of these groups."""
         ...
 
+    def unheard(self, channel: bytes) -> None:
+        """A channel is not subscribed any more."""
+        ...
+
+    def refill(self) -> None:
+        """The link is up: ask for what may not have come, of groups with history."""
+        ...
+
     def tell(self, ids: list[str]) -> None:
         """Tell members that they may have missed something."""
         ...
@@ -285,7 +293,9 @@ class Link:
             waiter.resolve()
         if again:
             self._wished.set()
-        if subscribed:
+        if not subscribed:
+            self._layer.unheard(channel)
+        else:
             self._answers += 1
             if self._answers >= self._needed:
                 self._confirmed.set()
@@ -311,9 +321,12 @@ class Link:
                 error: LayerUnavailable | None = None
                 for _ in entry.commands:
                     try:
-                        await line.read_response(disable_decoding=True)
+                        answer: Any = await line.read_response(disable_decoding=True)
                     except refusal as refused:
                         error = LayerUnavailable(f"the broker refused: {refused}", sent=True)
+                    else:
+                        if entry.answers is not None:
+                            entry.answers.append(answer)
                 entry.resolve(error)
             self._flight = []
 
@@ -326,6 +339,7 @@ class Link:
             await self._within(self._echoed, self._options.heartbeat_timeout, "it did not hear itself in time")
             if not self.up:
                 self._came_up()
+            self._layer.refill()
             await asyncio.sleep(self._options.heartbeat)
 
     def _came_up(self) -> None:

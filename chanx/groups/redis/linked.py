@@ -19,14 +19,18 @@ import anyio
 
 from chanx import _process, _runtime
 from chanx.exceptions import LayerUnavailable
+from chanx.groups.history import Histories, Kept
 from chanx.groups.layer import Publication
 from chanx.groups.members import Home, Members
 from chanx.groups.redis import host, wire
 from chanx.groups.redis.dial import Dial
 from chanx.groups.redis.link import Link
 from chanx.groups.redis.options import Options
+from chanx.groups.redis.outgoing import Entry
 from chanx.groups.redis.relay import Relay
+from chanx.groups.redis.scripts import Keeper
 from chanx.groups.redis.sync import SyncPublisher
+from chanx.groups.redis.tracks import FILL, Asked, Tracks
 from chanx.groups.redis.waiter import Waiter
 from chanx.groups.redis.wishes import Wishes
 
@@ -51,13 +55,16 @@ class Linked:
     Attributes:
         members: who is in which group here.
         stray: called with an id that something came for and nobody has; for channel layers.
+        histories: which groups have one.
     """
 
     def __init__(self, dialer: Dial, names: wire.Names, options: Options) -> None:
         self.members = Members()
         self.stray: Callable[[str], None] | None = None
         self._dial = dialer
+        self.histories = Histories()
         self._names = names
+        self._keeper = Keeper(names, names.prefix)
         self._options = options
         self._owners: set[str] = set()
         self._numbers = itertools.count()
@@ -68,6 +75,7 @@ class Linked:
     def _reset(self) -> None:
         self._lock = threading.RLock()
         self._wishes = Wishes(self.members)
+        self._tracks = Tracks(self._deliver, self._ask, self._lost)
         self._link: tuple[Link, host.Host] | None = None
         self._homes: dict[_runtime.Runtime, Callable[[], object]] = {}
         self._relays: dict[Home, Relay] = {}
@@ -91,9 +99,16 @@ class Linked:
             for one in publication.connections:
                 if not members.has(one):
                     self.stray(one)
+        if isinstance(publication, Kept):
+            self._tracks.heard(publication)
+        else:
+            self._deliver(publication)
+
+    def _deliver(self, publication: Publication) -> None:
+        members = self.members
         for home in members.homes_of(publication):
             if home.here():
-                members.deliver_at(home, publication)
+                members.place_at(home, publication)
                 continue
             relay = self._relays.get(home)
             if relay is None:
@@ -102,8 +117,41 @@ class Linked:
                 self._forget(home)
 
     def affected(self, groups: Iterable[str]) -> list[str]:
-        """The ids of the members of these groups."""
-        return self.members.ids_in(groups)
+        """The ids of the members of these groups, but not of those whose groups are filled when the link is back."""
+        every = list(groups)
+        filled = self._tracks.broke(every)
+        ids = dict.fromkeys(self.members.ids_in(set(every).difference(filled)))
+        ids.update(dict.fromkeys(self.members.ids_in(filled, hearing_events=True)))
+        return list(ids)
+
+    def unheard(self, channel: bytes) -> None:
+        """A channel is not subscribed any more."""
+        group = self._names.group_of(channel)
+        if group is not None:
+            self._tracks.forget(group)
+
+    def refill(self) -> None:
+        """The link is up: ask for what may not have come, of groups with history."""
+        self._tracks.refill(lambda group: self.members.count(group) > 0)
+
+    def _ask(self, group: str, after: int, epoch: str, asked: Asked) -> None:
+        """Ask for what did not come; on the link's loop."""
+        opened, history = self._link, self.histories.find(group)
+        if opened is None or history is None:
+            asked(None)
+            return
+
+        def done(error: LayerUnavailable | None) -> None:
+            if error is not None:
+                logger.info("what a group may have missed cannot be asked for: %s", error)
+            asked(None if error is not None or not entry.answers else self._keeper.read(group, entry.answers[0]))
+
+        entry = Entry([self._keeper.recalling(group, history, after, epoch, 0, FILL)], None, done, asks=True)
+        opened[0].publish(entry)
+
+    def _lost(self, group: str) -> None:
+        """Something of a group with history cannot be had any more."""
+        self.members.missed(self.members.ids_in((group,)))
 
     def tell(self, ids: list[str]) -> None:
         """Tell members that they may have missed something."""

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import asyncio
 from collections import deque
+from collections.abc import Callable
+from typing import Any
 
 from chanx.exceptions import LayerUnavailable
 from chanx.groups.redis.options import Options
@@ -14,11 +16,25 @@ BATCH = 1000
 
 
 class Entry:
-    """The commands of one publication, and who waits for their answers."""
+    """The commands of one publication, and who waits for their answers.
 
-    __slots__ = ("commands", "size", "waiter")
+    Attributes:
+        done: called on the link's loop when it is done, or failed.
+        answers: what the broker said, where that is of interest.
+    """
 
-    def __init__(self, commands: list[bytes], waiter: Waiter | None) -> None:
+    __slots__ = ("answers", "commands", "done", "size", "waiter")
+
+    def __init__(
+        self,
+        commands: list[bytes],
+        waiter: Waiter | None,
+        done: Callable[[LayerUnavailable | None], None] | None = None,
+        *,
+        asks: bool = False,
+    ) -> None:
+        self.done = done
+        self.answers: list[Any] | None = [] if asks else None
         self.commands = commands
         self.size = sum(map(len, commands))
         self.waiter = waiter
@@ -27,6 +43,8 @@ class Entry:
         """It is done, or failed."""
         if self.waiter is not None:
             self.waiter.resolve(error)
+        if self.done is not None:
+            self.done(error)
 
 
 class Outgoing:
@@ -67,7 +85,10 @@ class Outgoing:
     def broke(self) -> None:
         """The link is down: what it had to say itself is of no use any more."""
         kept = [entry for entry in self._queue if entry.waiter is not None]
+        gone = [entry for entry in self._queue if entry.waiter is None]
         self._queue, self._bytes = deque(kept), sum(entry.size for entry in kept)
+        for entry in gone:
+            entry.resolve(LayerUnavailable("the link broke"))
 
     def expire(self, now: float, why: str) -> None:
         """Tell those who have waited for as long as they may."""

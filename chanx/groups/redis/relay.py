@@ -71,7 +71,7 @@ class Relay:
             self._bytes = 0
             self._posted = False
         for publication in queue:
-            self._members.deliver_at(self._home, publication)
+            self._members.place_at(self._home, publication)
         if missed or ids:
             told = {**ids, **dict.fromkeys(self._members.ids_in(missed, self._home))}
             logger.warning("an event loop was too slow for its groups; %d of its members missed something", len(told))

@@ -10,6 +10,7 @@ from collections.abc import Iterable
 
 import msgspec
 
+from chanx.groups.history import Kept
 from chanx.groups.layer import Publication
 
 
@@ -35,8 +36,23 @@ class Packet(msgspec.Struct, array_like=True, frozen=True):
     id: bytes = b""
 
 
+class KeptPacket(Packet, array_like=True, frozen=True):
+    """A broadcast to a group with history.
+
+    Attributes:
+        users: keys of users who do not get it when it is sent again.
+        place: its position in 16 digits, and the epoch; comes last, so that a script can write it.
+    """
+
+    users: tuple[bytes, ...] = ()
+    place: bytes = b""
+
+
+#: Room for a place.
+NO_PLACE = bytes(32)
+
 _encode = msgspec.msgpack.Encoder().encode
-_decode = msgspec.msgpack.Decoder(Packet).decode
+_decode = msgspec.msgpack.Decoder(KeptPacket).decode
 
 
 def to_bytes(name: str) -> bytes:
@@ -72,6 +88,7 @@ class Names:
     """
 
     def __init__(self, prefix: str) -> None:
+        self.prefix = prefix
         self._group = to_bytes(f"{prefix}:group:")
         self._owner = to_bytes(f"{prefix}:owner:")
         self._control = to_bytes(f"{prefix}:control:")
@@ -128,15 +145,32 @@ class Names:
         groups = tuple(map(to_text, packet.groups))
         if not packet.id and (group := self.group_of(channel)) is not None:
             groups = (group,)
+        exclude = frozenset(map(to_text, packet.exclude))
+        if packet.place:
+            return _kept(packet, groups, exclude), packet.id
         publication = Publication(
             packet.body,
             packet.event,
             groups,
             tuple(map(to_text, packet.connections)),
-            frozenset(map(to_text, packet.exclude)),
+            exclude,
             None if packet.key is None else to_text(packet.key),
         )
         return publication, packet.id
+
+
+def kept_packet(kept: Kept) -> bytes:
+    """A broadcast to a group with history, with room for its place."""
+    exclude, users = tuple(map(to_bytes, kept.exclude)), tuple(map(to_bytes, kept.users))
+    return _encode(KeptPacket(kept.body, exclude=exclude, users=users, place=NO_PLACE))
+
+
+def _kept(packet: KeptPacket, groups: tuple[str, ...], exclude: frozenset[str]) -> Kept:
+    place = packet.place
+    if len(place) != len(NO_PLACE) or not place[:16].isdigit() or len(groups) != 1:
+        raise msgspec.ValidationError("the place is none")
+    users = frozenset(map(to_text, packet.users))
+    return Kept(packet.body, None, groups, (), exclude, seq=int(place[:16]), epoch=place[16:].decode(), users=users)
 
 
 def command(*words: bytes) -> bytes:
