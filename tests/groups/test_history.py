@@ -109,7 +109,7 @@ async def publish(channel: Channel, *texts: str, group: str = "room", **options:
         await channel.broadcast(Said(text=text), group=group, **options)
 
 
-async def recover(client: Client, ref: int = 1, **streams: tuple[int, str]) -> None:
+async def recover(client: Client, streams: dict[str, tuple[int, str]], ref: int = 1) -> None:
     wanted = {f"public {name}": {"seq": seq, "epoch": epoch} for name, (seq, epoch) in streams.items()}
     await client.send(json.dumps({"action": "recover", "streams": wanted, "ref": ref}))
 
@@ -144,7 +144,7 @@ async def test_who_comes_back_gets_exactly_what_was_missed(world: World) -> None
     await publish(channel, "x", group="room 2")
     async with connect(channel, query={"group": ["room", "room 2"]}) as client:
         await frames(world, client, 2)
-        await recover(client, room=(1, epochs[0]), **{"room 2": (1, epochs[1])})
+        await recover(client, {"room": (1, epochs[0]), "room 2": (1, epochs[1])})
         found = await frames(world, client, 3)
         assert brief(found[:2]) == [(2, "b"), (3, "c")]
         assert found[2] == {
@@ -175,7 +175,7 @@ async def test_nothing_newer_comes_before_what_was_missed(world: World) -> None:
     async with connect(channel, query={"group": "room"}) as client:
         epoch = (await client.receive())["epoch"]
         world.layer.recall = slow
-        await recover(client, room=(0, epoch))
+        await recover(client, {"room": (0, epoch)})
         await asked.wait()
         await publish(channel, *"cd")
         assert await frames(world, client, 0) == []
@@ -197,7 +197,7 @@ async def test_what_cannot_be_had_is_told_with_the_position(world: World, kind: 
         if kind == "expired":
             world.expire("room", count=False)
         asked = {"too old": (1, epoch), "too new": (8, epoch), "other epoch": (6, "f" * 16), "expired": (6, epoch)}
-        await recover(client, room=asked[kind])
+        await recover(client, {"room": asked[kind]})
         (answer,) = await frames(world, client, 1)
         assert answer["streams"] == {"public room": {"recovered": False, "seq": 7, "epoch": epoch}}
         await publish(channel, "h")
@@ -224,11 +224,11 @@ async def test_only_streams_that_were_joined_are_served(world: World) -> None:
     epoch = (await cast(HistoryLayer, world.layer).recall("room 2")).epoch
     async with connect(channel, query={"group": "room"}) as client:
         await frames(world, client, 1)
-        await recover(client, **{"room 2": (0, epoch)})
+        await recover(client, {"room 2": (0, epoch)})
         (answer,) = await frames(world, client, 1)
         assert answer["streams"] == {"public room 2": {"recovered": False}}
     async with connect(channel) as client:
-        await recover(client, room=(0, epoch))
+        await recover(client, {"room": (0, epoch)})
         assert (await frames(world, client, 1))[0]["streams"] == {"public room": {"recovered": False}}
 
 
@@ -262,10 +262,10 @@ async def test_who_is_excluded_is_told_its_position_and_gets_it_never(world: Wor
         assert brief(await frames(world, ada, 4)) == [(1, "a"), ("position", 2), ("position", 3), (4, "c")]
         assert brief(await frames(world, bob, 2)) == [(3, "b"), (4, "c")]
     async with connect(channel, query={"group": "room", "user": "ada"}) as ada:
-        await recover(ada, room=(0, epoch))
+        await recover(ada, {"room": (0, epoch)})
         assert brief((await frames(world, ada, 5))[1:4]) == [(1, "a"), ("position", 3), (4, "c")]
     async with connect(channel, query={"group": "room", "user": "bob"}) as bob:
-        await recover(bob, room=(0, epoch))
+        await recover(bob, {"room": (0, epoch)})
         assert brief((await frames(world, bob, 6))[1:5]) == [(1, "a"), (2, "to the others"), (3, "b"), (4, "c")]
 
 

@@ -1,0 +1,185 @@
+"""The link to Redis breaks, and groups with history make up for it: what was missed comes, or its loss is told."""
+
+from __future__ import annotations
+
+import random
+from collections.abc import AsyncIterator
+from typing import Any
+
+import anyio
+import anyio.to_thread
+import pytest
+
+from chanx import Channel, Context, History, LayerUnavailable
+from chanx.groups.redis import RedisLayer
+from chanx.testing import Client, connect
+from tests.brokers import Broker
+from tests.faults.conftest import ROUNDS, impatient
+from tests.faults.proxy import Proxy
+from tests.faults.test_redis_link import GAP, PATIENCE, until
+from tests.kernel.messages import Hired, Said
+
+pytestmark = [pytest.mark.faults, pytest.mark.redis]
+
+RULES = {"room": History(size=20)}
+
+
+def chat(layer: RedisLayer, *, events: bool = False) -> Channel:
+    channel = Channel("chat", groups=layer, history=RULES)
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("room", stream=ctx.connection.query_params.get("stream"))
+
+    if events:
+
+        @channel.event(Hired)
+        async def hired(event: Hired) -> None:
+            return None
+
+    return channel
+
+
+@pytest.fixture
+async def elsewhere(broker: Broker) -> AsyncIterator[Channel]:
+    """Another process, whose link is well."""
+    layer = impatient(broker.url)
+    yield Channel("elsewhere", groups=layer, history=RULES)
+    await layer.aclose()
+
+
+def stream(channel: Channel) -> Any:
+    return connect(channel, query={"stream": "s"}, timeout=PATIENCE)
+
+
+def plain(channel: Channel) -> Any:
+    return connect(channel, timeout=PATIENCE)
+
+
+async def publish(channel: Channel, texts: list[str]) -> None:
+    for text in texts:
+        await channel.broadcast(Said(text=text), group="room")
+
+
+async def texts(client: Client, count: int) -> list[str]:
+    return [(await client.receive())["text"] for _ in range(count)]
+
+
+async def away(proxy: Proxy, layer: RedisLayer) -> None:
+    """The link is broken, and stays so."""
+    proxy.halt()
+    await anyio.to_thread.run_sync(proxy.cut)
+    await until(lambda: not layer.healthy())
+
+
+async def test_what_a_process_missed_comes_when_the_link_is_back(
+    proxy: Proxy, layer: RedisLayer, elsewhere: Channel
+) -> None:
+    channel = chat(layer)
+    async with stream(channel) as one, plain(channel) as two:
+        assert (await one.receive())["action"] == "joined"
+        await publish(elsewhere, ["a"])
+        assert await texts(one, 1) == await texts(two, 1) == ["a"]
+        await away(proxy, layer)
+        await publish(elsewhere, list("bcd"))
+        proxy.go_on()
+        assert await texts(one, 3) == await texts(two, 3) == list("bcd")
+        await publish(elsewhere, ["e"])
+        assert await texts(one, 1) == await texts(two, 1) == ["e"]
+        await layer.echo()
+        assert one.pending == two.pending == []
+
+
+async def test_nothing_was_heard_before_the_break(proxy: Proxy, layer: RedisLayer, elsewhere: Channel) -> None:
+    channel = chat(layer)
+    async with stream(channel) as one:
+        await one.receive()
+        await away(proxy, layer)
+        await publish(elsewhere, ["a"])
+        proxy.go_on()
+        assert await texts(one, 1) == ["a"]
+        await layer.echo()
+        assert one.pending == []
+
+
+async def test_what_cannot_be_had_is_told(proxy: Proxy, layer: RedisLayer, elsewhere: Channel) -> None:
+    channel = chat(layer)
+    async with stream(channel) as one, plain(channel) as two:
+        await one.receive()
+        await publish(elsewhere, ["a"])
+        assert await texts(one, 1) == await texts(two, 1) == ["a"]
+        await away(proxy, layer)
+        await publish(elsewhere, [str(number) for number in range(30)])
+        proxy.go_on()
+        told = await one.receive()
+        assert (told["action"], told["seq"], told["recovered"]) == ("position", 31, False)
+        assert await two.receive() == GAP
+        await publish(elsewhere, ["e"])
+        assert await texts(one, 1) == await texts(two, 1) == ["e"]
+
+
+async def test_who_handles_events_is_told_of_the_gap_all_the_same(
+    proxy: Proxy, layer: RedisLayer, elsewhere: Channel
+) -> None:
+    channel = chat(layer, events=True)
+    async with stream(channel) as one:
+        await one.receive()
+        await away(proxy, layer)
+        await publish(elsewhere, ["a"])
+        proxy.go_on()
+        found = [await one.receive() for _ in range(2)]
+        assert sorted(frame["action"] for frame in found) == ["gap", "said"]
+
+
+async def test_a_hole_is_filled_before_anything_newer(broker: Broker, layer: RedisLayer, elsewhere: Channel) -> None:
+    channel = chat(layer)
+    async with stream(channel) as one, plain(channel) as two:
+        await one.receive()
+        await publish(elsewhere, ["a"])
+        assert await texts(one, 1) == await texts(two, 1) == ["a"]
+        layer._tracks._table["room"].seq = 0  # as if the first had not come
+        await publish(elsewhere, ["b"])
+        assert await texts(two, 2) == ["a", "b"]  # to the process it is as new
+        assert await texts(one, 1) == ["b"]  # the client has its own count
+        assert one.pending == []
+
+
+@pytest.mark.parametrize("seed", range(ROUNDS))
+async def test_no_loss_and_no_order_is_broken(
+    broker: Broker, proxy: Proxy, layer: RedisLayer, elsewhere: Channel, seed: int
+) -> None:
+    chance = random.Random(seed)
+    channel = chat(layer)
+    published: list[str] = []
+    over = anyio.Event()
+
+    async def go_on_publishing() -> None:
+        number = 0
+        while not over.is_set():
+            number += 1
+            try:
+                await publish(elsewhere, [str(number)])
+            except LayerUnavailable:
+                continue
+            published.append(str(number))
+            await anyio.sleep(0.02)
+
+    async with stream(channel) as one, plain(channel) as two:
+        await one.receive()
+        async with anyio.create_task_group() as tasks:
+            tasks.start_soon(go_on_publishing)
+            for _ in range(4):
+                if chance.random() < 0.5:
+                    await anyio.to_thread.run_sync(proxy.cut)
+                else:
+                    broker.command("CLIENT", "KILL", "TYPE", "pubsub")
+                mark = len(published) + 3
+                await until(lambda mark=mark: len(published) > mark)  # type: ignore[misc]
+                await until(layer.healthy)
+            over.set()
+        for client in (one, two):
+            found: list[str] = []
+            while published[-1] not in found:
+                frame = await client.receive()
+                found.append(frame.get("text", frame["action"]))
+            assert found == published  # twenty are kept, so nothing is lost
