@@ -55,7 +55,10 @@ async def act(connection: Connection, control: Control, text: str) -> None:
         if connection.silence is not None:
             connection.silence.beat()
     elif control.action == "recover":
-        await connection.made_streams().recover(text, ref)
+        if connection.in_flight(ref):
+            await duplicate(connection, ref)
+        else:
+            await connection.made_streams().recover(text, ref)
     elif control.action == "cancel":
         if connection.ahead is not None and connection.ahead.remove(ref):
             detail = "cancelled by the client"

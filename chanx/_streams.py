@@ -269,19 +269,12 @@ class Streams:
         return False
 
     async def _send_all(self, stream: Stream, recalled: Recalled) -> None:
-        skipped = False
         for kept in recalled.entries:
             if stream.gone:
                 return
-            if stream.excludes(kept, live=False):
-                stream.seq, skipped = kept.seq, True
-                continue
-            if skipped:
-                await self.connection.send_text(stream.told())
-            stream.seq, skipped = kept.seq, False
-            await self.connection.send_text(with_place(kept, stream.name))
-        if skipped:
-            await self.connection.send_text(stream.told())
+            stream.seq = kept.seq
+            excluded = stream.excludes(kept, live=False)
+            await self.connection.send_text(stream.told() if excluded else with_place(kept, stream.name))
 
     async def _recover(self, wanted: dict[str, _Position], ref: str) -> None:
         answered = False

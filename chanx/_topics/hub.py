@@ -141,8 +141,10 @@ class Topics:
         """Does a frame for a topic that is not subscribed speak of another one? That has its answer, or never came."""
         found = self._hub.service.topic(topic)
         control = None if found is None else _dispatch.glance(found[0].plan, text)[0]
-        if control is None or control.action != "answer":
-            return control is not None
+        if control is None or control.action == "recover":  # it speaks of streams, not of another frame
+            return False
+        if control.action != "answer":
+            return True
         return self._hub.asks is not None and self._hub.asks.asked(control.ref)
 
     async def _unknown(self, topic: str, ref: str) -> None:

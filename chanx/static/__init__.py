@@ -2,7 +2,8 @@
 
 Mount("/chanx", static.app)      # <script type="module"> import { Chanx } from "/chanx/chanx.js"
 
-`chanx.js` is all that a page needs for a channel; `topics.js` is added for a channel with topics.
+`chanx.js` is all that a page needs for a channel; `topics.js` is added for a channel with topics, `history.js` for one
+with `history=`.
 """
 
 from __future__ import annotations
@@ -20,8 +21,8 @@ __all__ = ["app", "script", "scripts"]
 script: Path = Path(__file__).with_name("chanx.js")
 """The file itself, for a build of your own: `from chanx import static; print(static.script)`."""
 
-scripts: tuple[Path, ...] = (script, script.with_name("topics.js"))
-"""All of them; `topics.js` imports `chanx.js` from the same folder."""
+scripts: tuple[Path, ...] = (script, script.with_name("topics.js"), script.with_name("history.js"))
+"""All of them; the others import `chanx.js` from the same folder."""
 
 
 NAMES = frozenset(path.name for path in scripts)

@@ -263,7 +263,7 @@ async def test_who_is_excluded_is_told_its_position_and_gets_it_never(world: Wor
         assert brief(await frames(world, bob, 2)) == [(3, "b"), (4, "c")]
     async with connect(channel, query={"group": "room", "user": "ada"}) as ada:
         await recover(ada, {"room": (0, epoch)})
-        assert brief((await frames(world, ada, 5))[1:4]) == [(1, "a"), ("position", 3), (4, "c")]
+        assert brief((await frames(world, ada, 6))[1:5]) == [(1, "a"), ("position", 2), ("position", 3), (4, "c")]
     async with connect(channel, query={"group": "room", "user": "bob"}) as bob:
         await recover(bob, {"room": (0, epoch)})
         assert brief((await frames(world, bob, 6))[1:5]) == [(1, "a"), (2, "to the others"), (3, "b"), (4, "c")]
@@ -295,6 +295,31 @@ async def test_each_group_with_history_counts_for_itself(world: World) -> None:
             ("public room", 2, "y"),
             ("public room 2", 1, "x"),
         ]
+
+
+async def test_a_topic_has_streams_of_its_own(world: World) -> None:
+    hub, inner = Channel(groups=world.layer), Channel(history=RULES)
+
+    @inner.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("room", stream="s")
+
+    hub.include(inner, topic="discussion:{pk}")
+    await inner.broadcast(Said(text="a"), group="room")
+    epoch = (await cast(HistoryLayer, world.layer).recall("room")).epoch
+    async with connect(hub) as client:
+        lost = {"action": "recover", "topic": "discussion:1", "streams": {"s": {"seq": 0, "epoch": epoch}}, "ref": 1}
+        await client.send(lost)
+        assert (await client.receive())["payload"]["code"] == "not_subscribed"
+        await client.send({"action": "subscribe", "topic": "discussion:1", "ref": 2})
+        told = await frames(world, client, 2)
+        assert sorted(one["action"] for one in told) == ["joined", "subscribed"]
+        await client.send(lost)
+        found = await frames(world, client, 2)
+        await inner.broadcast(Said(text="b"), group="room")
+        found += await frames(world, client, 1)
+        assert {one["topic"] for one in found} == {"discussion:1"}
+        assert brief_of(found) == [(1, "a"), "recovered", (2, "b")]
 
 
 async def test_from_threads(world: World) -> None:

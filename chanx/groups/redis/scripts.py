@@ -8,11 +8,16 @@ place, for which the publisher leaves room: the script need not know anything el
 
 from __future__ import annotations
 
+import logging
 import secrets
 from typing import Any
 
+import msgspec
+
 from chanx.groups.history import History, Kept, Recalled
 from chanx.groups.redis import wire
+
+logger = logging.getLogger("chanx")
 
 _COUNT = """
 local epoch = redis.call('HGET', KEYS[1], 'epoch')
@@ -103,14 +108,14 @@ class Keeper:
         )
 
     def read(self, group: str, answer: Any) -> Recalled:
-        """What the broker has answered to that.
-
-        Raises:
-            msgspec.DecodeError: something that is no packet is stored there.
-        """
+        """What the broker has answered to that; nothing can be had where something is stored that is no packet."""
         epoch, seq, complete, packets = answer
         channel = self._names.group(group)
-        entries = [one for packet in packets if isinstance(one := self._names.read(channel, packet)[0], Kept)]
+        try:
+            entries = [one for packet in packets if isinstance(one := self._names.read(channel, packet)[0], Kept)]
+        except (msgspec.DecodeError, UnicodeDecodeError) as error:
+            logger.warning("the history of %r holds what is no packet of ours: %s", group, error)
+            complete, entries = 0, []
         return Recalled(epoch.decode(), seq, bool(complete), entries)
 
     def _keys(self, group: bytes) -> list[bytes]:
