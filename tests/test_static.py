@@ -71,7 +71,11 @@ async def test_it_is_only_read(http: httpx.AsyncClient) -> None:
 
 @pytest.mark.parametrize(
     ("script", "most", "imports"),
-    [("chanx.js", 250, []), ("topics.js", 150, ['import { ChanxError, Endpoint, safely } from "./chanx.js";'])],
+    [
+        ("chanx.js", 250, []),
+        ("topics.js", 150, ['import { ChanxError, Endpoint, safely } from "./chanx.js";']),
+        ("history.js", 150, ['import { safely } from "./chanx.js";']),
+    ],
 )
 def test_a_script_is_small_and_has_no_other_dependency(script: str, most: int, imports: list[str]) -> None:
     lines = TEXTS[script].splitlines()

@@ -68,16 +68,17 @@ export function resume(end, { onlost, from = {}, discriminator = "action" } = {}
   async function recover() {
     const asked = [...missing];
     asking = true;
+    let again = true;
     try {
       const streams = Object.fromEntries(asked.map((name) => [name, places.get(name)]));
       const answer = await end.request({ [discriminator]: "recover", streams });
       for (const name of asked) settle(name, answer?.streams?.[name]);
     } catch (error) {
-      if (error?.code !== "closed") for (const name of asked) settle(name); // else `joined` begins anew
+      again = error?.code !== "closed"; // else `joined` begins anew
+      if (again) for (const name of asked) settle(name);
     }
     asking = false;
-    const open = [...missing].filter((name) => !asked.includes(name));
-    if (open.length > 0) recover();
+    if (again && missing.size > 0) recover(); // what was found missing meanwhile
   }
 
   function settle(name, told) {
