@@ -1,11 +1,13 @@
 """A channel with history, whose clients may be cut off, and the blank page from which a browser talks to it."""
 
+from pathlib import Path
 from typing import Literal
 
 from pydantic import BaseModel
 from starlette.applications import Starlette
 from starlette.responses import HTMLResponse
 from starlette.routing import Mount, Route, WebSocketRoute
+from starlette.staticfiles import StaticFiles
 
 from chanx import Channel, Context, History, static
 
@@ -57,6 +59,7 @@ app = Starlette(
     routes=[
         Route("/", page),
         Mount("/chanx", static.app),
+        Mount("/docs", StaticFiles(directory=Path(__file__).parents[2] / "docs" / "snippets" / "howto")),
         WebSocketRoute("/ws", chat),
     ]
 )

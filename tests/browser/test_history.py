@@ -96,3 +96,20 @@ def test_a_page_may_go_on_where_an_earlier_one_stood(page: Page) -> None:
         }}""",
     )
     assert sorted(heard) == ["0", "1", "2", "in b"]
+
+
+def test_the_script_of_the_how_to_page(page: Page) -> None:
+    heard = run(
+        page,
+        """async () => {
+            const { follow } = await import("/docs/page_history.js");
+            const texts = [];
+            let socket;
+            await new Promise((resolve) => {
+                socket = follow("/ws", (text) => { texts.push(text); if (texts.length === 4) resolve(); }, () => {});
+                socket.onopen = (again) => again || socket.send({ action: "cut", count: 3 });
+            });
+            return texts;
+        }""",
+    )
+    assert sorted(heard) == ["0", "1", "2", "in b"]

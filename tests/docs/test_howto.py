@@ -27,6 +27,7 @@ from docs.snippets.howto import (
     errors,
     events,
     groups,
+    history,
     layer,
     lifespans,
     limits,
@@ -469,6 +470,28 @@ async def test_drain_without_lifespan() -> None:
         assert signal.getsignal(signal.SIGTERM) != before
     assert signal.getsignal(signal.SIGTERM) == before
     drain_without_lifespan.taken = False
+
+
+async def test_history() -> None:
+    async with connect(history.app, "/rooms/7") as client:
+        epoch = (await client.receive())["epoch"]
+        await client.request(history.Say(text="hello"))
+        assert (await client.receive())["seq"] == 1
+    for _ in range(2):
+        await history.paid(5, "7")
+    async with connect(history.app, "/rooms/7") as client:
+        found = [await client.receive() for _ in range(3)]
+        assert [frame["seq"] for frame in found] == [0, 1, 2]
+        await client.send({"action": "recover", "streams": {"room": {"seq": 1, "epoch": epoch}}, "ref": 1})
+        assert (await client.receive())["order"] == 5
+        answer = {"action": "recovered", "streams": {"room": {"recovered": True, "seq": 2, "epoch": epoch}}, "ref": 1}
+        assert await client.receive() == answer
+        await client.settled()
+        assert client.pending == []
+    async with connect(history.app, "/draft?tab=1") as one, connect(history.app, "/draft?tab=2") as two:
+        await one.request(history.Say(text="mine"))
+        assert [(await one.receive())["action"] for _ in range(2)] == ["joined", "position"]
+        assert [(await two.receive())["action"] for _ in range(2)] == ["joined", "said"]
 
 
 async def test_slow_clients() -> None:

@@ -6,5 +6,5 @@ from chanx import static
 
 def collect(folder: Path) -> None:
     """For a build, or a web server that serves files by itself."""
-    for script in static.scripts:  # chanx.js, and topics.js, which needs it beside itself
+    for script in static.scripts:  # chanx.js, and those that need it beside themselves
         shutil.copy(script, folder)
