@@ -55,6 +55,7 @@ class Members:
         self._lock = threading.Lock()
         self._groups: dict[str, dict[Home, dict[Member, None]]] = {}
         self._ids: dict[str, Member] = {}
+        self._posted: dict[Home, int] = {}  # broadcasts with a place that are on their way to another loop
         self.served = False
         self.warned = False
         self.observers: list[Callable[[Any, Publication], None]] = []
@@ -131,12 +132,24 @@ class Members:
                 member.push(publication)
 
     def deliver_kept(self, kept: Publication) -> None:
-        """The same for a broadcast that has its place in a history."""
+        """The same for a broadcast that has its place in a history, one at a time; all loops get them in order."""
         for home in self.homes_of(kept):
-            if home.here():
+            if home.here() and home not in self._posted:
                 self.deliver_kept_at(home, kept)
-            elif not home.post(self.deliver_kept_at, home, kept):
+                continue
+            with self._lock:
+                self._posted[home] = self._posted.get(home, 0) + 1
+            if not home.post(self._deliver_posted, home, kept):
                 self.forget(home)
+
+    def _deliver_posted(self, home: Home, kept: Publication) -> None:
+        try:
+            self.deliver_kept_at(home, kept)
+        finally:
+            with self._lock:
+                left = self._posted.pop(home, 1) - 1
+                if left:
+                    self._posted[home] = left
 
     def deliver_kept_at(self, home: Home, kept: Publication) -> None:
         """The same for a broadcast that has its place in a history. Whom it excludes is told of its place."""
@@ -210,6 +223,7 @@ class Members:
     def forget(self, home: Home) -> None:
         """The loop ended without its connections having been able to leave."""
         with self._lock:
+            self._posted.pop(home, None)
             for group in list(self._groups):
                 self._groups[group].pop(home, None)
                 if not self._groups[group]:

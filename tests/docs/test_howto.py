@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import logging
+import secrets
 import signal
 from collections.abc import Mapping
 from pathlib import Path
@@ -473,13 +474,14 @@ async def test_drain_without_lifespan() -> None:
 
 
 async def test_history() -> None:
-    async with connect(history.app, "/rooms/7") as client:
+    room = secrets.token_hex(4)
+    async with connect(history.app, f"/rooms/{room}") as client:
         epoch = (await client.receive())["epoch"]
         await client.request(history.Say(text="hello"))
         assert (await client.receive())["seq"] == 1
     for _ in range(2):
-        await history.paid(5, "7")
-    async with connect(history.app, "/rooms/7") as client:
+        await history.paid(5, room)
+    async with connect(history.app, f"/rooms/{room}") as client:
         found = [await client.receive() for _ in range(3)]
         assert [frame["seq"] for frame in found] == [0, 1, 2]
         await client.send({"action": "recover", "streams": {"room": {"seq": 1, "epoch": epoch}}, "ref": 1})

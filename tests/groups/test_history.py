@@ -335,6 +335,32 @@ async def test_from_threads(world: World) -> None:
         assert brief(await frames(world, client, 4)) == [("joined", 0), (1, "a"), (2, "b"), (3, "c")]
 
 
+async def test_many_publish_at_once_and_all_is_heard_in_order(world: World) -> None:
+    channel = channel_of(world)
+    async with connect(channel, query={"group": "room"}) as client:
+        await frames(world, client, 1)
+
+        def work(name: str) -> None:
+            for number in range(20):
+                channel.broadcast_sync(Said(text=f"{name}{number}"), group="room")
+
+        async def beside() -> None:
+            for number in range(20):
+                await publish(channel, f"c{number}")
+                await anyio.lowlevel.checkpoint()
+
+        async with anyio.create_task_group() as tasks:
+            for name in "ab":
+                tasks.start_soon(anyio.to_thread.run_sync, work, name)
+            tasks.start_soon(beside)
+        found = [await client.receive() for _ in range(60)]
+        assert [one["seq"] for one in found if one["action"] == "said"] == list(range(1, 61))
+        for name in "abc":
+            mine = [one["text"] for one in found if one["text"].startswith(name)]
+            assert mine == [f"{name}{number}" for number in range(20)]
+        assert await frames(world, client, 0) == []
+
+
 async def test_who_was_dropped_is_told_the_position() -> None:
     world = World(MemoryLayer(), None, "")
     channel = channel_of(world, overflow="drop_oldest", limits=Limits(outbox=2))
