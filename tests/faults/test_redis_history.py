@@ -144,6 +144,24 @@ async def test_a_hole_is_filled_before_anything_newer(broker: Broker, layer: Red
         assert one.pending == []
 
 
+async def test_a_count_that_has_gone_back_begins_a_new_epoch(
+    broker: Broker, layer: RedisLayer, elsewhere: Channel
+) -> None:
+    channel = chat(layer)
+    async with stream(channel) as one:
+        epoch = (await one.receive())["epoch"]
+        await publish(elsewhere, ["a", "b", "c"])
+        assert await texts(one, 3) == ["a", "b", "c"]
+        broker.command("HSET", "chanx:count:room", "seq", 1)  # as on a replica that was behind
+        broker.command("XTRIM", "chanx:history:room", "MAXLEN", 0)
+        await anyio.to_thread.run_sync(broker.command, "CLIENT", "KILL", "TYPE", "pubsub")
+        told = await one.receive()
+        assert (told["action"], told["seq"], told["recovered"]) == ("position", 0, False)
+        assert told["epoch"] != epoch
+        await publish(elsewhere, ["d"])
+        assert await texts(one, 1) == ["d"]
+
+
 @pytest.mark.parametrize("seed", range(ROUNDS))
 async def test_no_loss_and_no_order_is_broken(
     broker: Broker, proxy: Proxy, layer: RedisLayer, elsewhere: Channel, seed: int

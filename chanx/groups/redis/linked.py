@@ -146,7 +146,8 @@ class Linked:
                 logger.info("what a group may have missed cannot be asked for: %s", error)
             asked(None if error is not None or not entry.answers else self._keeper.read(group, entry.answers[0]))
 
-        entry = Entry([self._keeper.recalling(group, history, after, epoch, 0, FILL)], None, done, asks=True)
+        asking = self._keeper.recalling(group, history, after, epoch, 0, FILL, heard=True)
+        entry = Entry([asking], None, done, asks=True)
         opened[0].publish(entry)
 
     def _lost(self, group: str) -> None:

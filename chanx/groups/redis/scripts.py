@@ -43,7 +43,9 @@ redis.call('PUBLISH', ARGV[5], packet)
 return seq
 """.strip().encode()
 
-#: KEYS: count, stream. ARGV: a new epoch, the ttl of the count, after (empty for the last ones), epoch, last, most.
+#: KEYS: count, stream. ARGV: a new epoch, the ttl of the count, after (empty for the last ones), epoch, last, most, and
+#: `1` where a process says so that has heard what came before: then the count has gone back, as after a failover to a
+#: replica that was behind, and another epoch begins.
 _RECALL = f"""
 {_COUNT}
 local seq, most = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0'), tonumber(ARGV[6])
@@ -55,6 +57,11 @@ if ARGV[3] == '' then
   return {{epoch, seq, 1, packets}}
 end
 local missing = seq - tonumber(ARGV[3])
+if missing < 0 and ARGV[4] == epoch and ARGV[7] == '1' then
+  redis.call('DEL', KEYS[2])
+  redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'seq', 0)
+  return {{ARGV[1], 0, 0, packets}}
+end
 if ARGV[4] ~= epoch or missing < 0 or missing > most then return {{epoch, seq, 0, packets}} end
 if missing > 0 then
   found = redis.call('XRANGE', KEYS[2], string.format('%d-0', tonumber(ARGV[3]) + 1), '+')
@@ -94,8 +101,10 @@ class Keeper:
             wire.kept_packet(kept),
         )
 
-    def recalling(self, group: str, history: History, after: int | None, epoch: str, last: int, most: int) -> bytes:
-        """The command that reads a history; see `HistoryLayer.recall`."""
+    def recalling(
+        self, group: str, history: History, after: int | None, epoch: str, last: int, most: int, *, heard: bool = False
+    ) -> bytes:
+        """The command that reads a history; see `HistoryLayer.recall`. `heard`: `after` is known to have been given."""
         return _eval(
             _RECALL,
             self._keys(wire.to_bytes(group)),
@@ -105,6 +114,7 @@ class Keeper:
             wire.to_bytes(epoch),
             b"%d" % last,
             b"%d" % most,
+            b"%d" % heard,
         )
 
     def read(self, group: str, answer: Any) -> Recalled:
