@@ -7,11 +7,12 @@ from collections.abc import AsyncGenerator
 from typing import Any, cast
 
 import anyio
+import msgspec
 import pytest
 
-from chanx import Channel, ConfigurationError, Context, History, Limits, MemoryLayer
+from chanx import Channel, ConfigurationError, Context, History, LayerUnavailable, Limits, MemoryLayer
 from chanx.groups.history import HistoryLayer
-from chanx.groups.redis import RedisLayer
+from chanx.groups.redis import RedisLayer, wire
 from chanx.testing import Client, connect
 from tests.brokers import Broker
 from tests.groups.test_contract import LAYERS
@@ -245,6 +246,105 @@ async def test_a_wrong_recover_is_an_error(world: World, streams: Any) -> None:
         assert (answer["payload"]["code"], answer["ref"]) == ("invalid_message", 1)
         await client.send('{"action": "recover", "streams": {}}')
         assert (await frames(world, client, 1))[0]["payload"]["errors"][0]["loc"] == ["ref"]
+
+
+async def test_one_recover_at_a_time(world: World) -> None:
+    recall: Any = world.layer.recall
+    asked, gate = anyio.Event(), anyio.Event()
+
+    async def slow(group: str, **options: Any) -> Any:
+        asked.set()
+        await gate.wait()
+        return await recall(group, **options)
+
+    channel = channel_of(world)
+    async with connect(channel, query={"group": "room"}) as client:
+        epoch = (await client.receive())["epoch"]
+        world.layer.recall = slow
+        await recover(client, {"room": (0, epoch)}, ref=1)
+        await asked.wait()
+        await recover(client, {"room": (0, epoch)}, ref=2)
+        (answer,) = await frames(world, client, 1)
+        assert (answer["payload"]["code"], answer["ref"]) == ("overloaded", 2)
+        gate.set()
+        assert [one["ref"] for one in await frames(world, client, 1)] == [1]
+        await recover(client, {"room": (0, epoch)}, ref=3)
+        assert [one["ref"] for one in await frames(world, client, 1)] == [3]
+
+
+async def test_what_was_missed_has_a_bound(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chanx._streams.BACKLOG", 3)
+    channel = channel_of(world)
+    await publish(channel, *"ab")
+    await publish(channel, *"ab", group="room 2")
+    async with connect(channel, query={"group": ["room", "room 2"], "last": "9"}) as client:
+        found = await frames(world, client, 6)
+        epochs = [one["epoch"] for one in found if "epoch" in one]
+        await recover(client, {"room": (0, epochs[0]), "room 2": (0, epochs[1])})  # three in all
+        answer = (await frames(world, client, 3))[2]["streams"]
+        assert [answer[f"public {name}"]["recovered"] for name in ("room", "room 2")] == [True, False]
+        await recover(client, {"room 2": (0, epochs[1])})
+        assert (await frames(world, client, 3))[2]["streams"]["public room 2"]["recovered"] is True
+
+
+async def test_the_broker_cannot_be_reached(world: World) -> None:
+    recall: Any = world.layer.recall
+
+    async def broken(group: str, **options: Any) -> Any:
+        raise LayerUnavailable("gone")
+
+    channel = channel_of(world)
+    await publish(channel, "a")
+    async with connect(channel, query={"group": "room"}) as client:
+        epoch = (await client.receive())["epoch"]
+        world.layer.recall = broken
+        await recover(client, {"room": (0, epoch)})
+        (answer,) = await frames(world, client, 1)
+        assert answer["streams"]["public room"] == {"recovered": False, "seq": 1, "epoch": epoch}
+        await publish(channel, "b")
+        assert brief(await frames(world, client, 1)) == [(2, "b")]
+        world.layer.recall = recall
+        world.expire("room", count=True)
+        world.layer.recall = broken
+        await publish(channel, "c")  # the client has to be told of another epoch, and cannot
+        assert (await client.wait_closed()).code == 1012
+
+
+@pytest.mark.redis
+async def test_what_is_no_packet_is_lost(broker: Broker, prefix: str) -> None:
+    world = World(RedisLayer(broker.url, prefix=prefix), broker, prefix)
+    channel = channel_of(world)
+    await publish(channel, "a", "b")
+    async with connect(channel, query={"group": "room"}) as client:
+        epoch = (await client.receive())["epoch"]
+        broker.command("DEL", f"{prefix}:history:room")
+        for number in (1, 2):
+            broker.command("XADD", f"{prefix}:history:room", f"{number}-0", "p", "junk")
+        await recover(client, {"room": (0, epoch)})
+        (answer,) = await frames(world, client, 1)
+        assert answer["streams"]["public room"] == {"recovered": False, "seq": 2, "epoch": epoch}
+        place = b"x" * 32
+        with pytest.raises(msgspec.ValidationError):
+            wire.Names(prefix).read(
+                wire.Names(prefix).group("room"),
+                msgspec.msgpack.encode(wire.KeptPacket("{}", place=place)),
+            )
+    await world.layer.aclose()
+
+
+@pytest.mark.redis
+async def test_what_is_stored_goes_by_itself(broker: Broker, prefix: str) -> None:
+    world = World(RedisLayer(broker.url, prefix=prefix), broker, prefix)
+    channel = channel_of(world)
+    await publish(channel, *"abcdefg", idempotency_key=None)
+    await publish(channel, "h", idempotency_key="k")
+    keys: list[str] = broker.command("KEYS", f"{prefix}:*")
+    assert sorted(keys) == [f"{prefix}:{name}" for name in ("count:room", "history:room", "once:4:room:k")]
+    for key in keys:
+        assert broker.command("TTL", key) > 0
+    assert broker.command("TTL", f"{prefix}:count:room") > broker.command("TTL", f"{prefix}:history:room")
+    assert broker.command("XLEN", f"{prefix}:history:room") == 5
+    await world.layer.aclose()
 
 
 async def test_who_is_excluded_is_told_its_position_and_gets_it_never(world: World) -> None:
