@@ -63,7 +63,10 @@ class MemoryLayer:
         return self._logs.recall(self._history(group), group, after, epoch, last, most)
 
     def _take_parts(self, publication: Publication) -> None:
-        members = self.members
+        members, find = self.members, self.histories.find
+        if publication.event is not None or not any(map(find, publication.groups)):
+            members.deliver(publication)
+            return
         for part in self.histories.parts(publication, members.users_of(publication)):
             if not isinstance(part, Kept):
                 members.deliver(part)
