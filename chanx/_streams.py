@@ -17,6 +17,7 @@ import msgspec
 from chanx import _answers, _frames
 from chanx._states import State
 from chanx.exceptions import ConnectionClosed, LayerUnavailable
+from chanx.groups.history import MOST
 
 if TYPE_CHECKING:
     from chanx.connection import Connection
@@ -28,6 +29,8 @@ logger = logging.getLogger("chanx")
 MOST_STREAMS = 100
 #: Frames that one `recover`, or one join, may bring.
 BACKLOG = 1000
+#: So many are read at once: they are in memory until the client has taken them.
+PAGE = 100
 #: What may come live while a stream catches up, and how often it may have been too much.
 HELD, ROUNDS = 100, 10
 
@@ -261,12 +264,16 @@ class Streams:
     async def _send_missing(self, stream: Stream, most: int = BACKLOG) -> bool:
         """Send what comes after the position of a stream; False where that cannot be had, and it stands at the end."""
         stream.again = False
-        recalled = await self._layer.recall(stream.group, after=stream.seq, epoch=stream.epoch, most=most)
-        if recalled.complete:
+        end: int | None = None
+        while end is None or (stream.seq < end and not stream.gone):
+            options = {"after": stream.seq, "most": most if end is None else MOST, "page": PAGE}
+            recalled = await self._layer.recall(stream.group, epoch=stream.epoch, **options)
+            if not recalled.complete:
+                stream.epoch, stream.seq = recalled.epoch, recalled.seq
+                return False
+            end = recalled.seq if end is None else end  # what came since is held
             await self._send_all(stream, recalled)
-            return True
-        stream.epoch, stream.seq = recalled.epoch, recalled.seq
-        return False
+        return True
 
     async def _send_all(self, stream: Stream, recalled: Recalled) -> None:
         for kept in recalled.entries:

@@ -83,8 +83,8 @@ class Recalled(msgspec.Struct, frozen=True):
     Attributes:
         epoch: of the count.
         seq: the position of the last broadcast, 0 where there was none.
-        complete: the entries are all that was asked for.
-        entries: in order, without a hole, up to `seq`; none where they are not complete.
+        complete: all that was asked for is there.
+        entries: in order, without a hole, up to `seq`, or the first page of them; none where they are not complete.
     """
 
     epoch: str
@@ -107,7 +107,14 @@ class HistoryLayer(GroupLayer, Protocol):
         ...
 
     async def recall(
-        self, group: str, *, after: int | None = None, epoch: str = "", last: int = 0, most: int = MOST
+        self,
+        group: str,
+        *,
+        after: int | None = None,
+        epoch: str = "",
+        last: int = 0,
+        most: int = MOST,
+        page: int = MOST,
     ) -> Recalled:
         """Ask for what was sent before.
 
@@ -117,6 +124,7 @@ class HistoryLayer(GroupLayer, Protocol):
             epoch: see above.
             last: without `after`: so many of the last ones, or as many as there are.
             most: entries.
+            page: with `after`: so many of them at once, the first ones; for the next, ask again.
 
         Raises:
             LayerUnavailable: the broker cannot be reached, or cannot in time.

@@ -67,7 +67,9 @@ class Logs:
         log.expires, log.ends = now + history.ttl, now + history.count_ttl
         return placed
 
-    def recall(self, history: History, group: str, after: int | None, epoch: str, last: int, most: int) -> Recalled:
+    def recall(
+        self, history: History, group: str, after: int | None, epoch: str, last: int, most: int, page: int
+    ) -> Recalled:
         """See `HistoryLayer.recall`."""
         with self.lock:
             log = self._log(group, history)
@@ -78,7 +80,8 @@ class Logs:
             missing = log.seq - after
             if epoch != log.epoch or not 0 <= missing <= min(most, len(log.entries)):
                 return Recalled(log.epoch, log.seq, False, [])
-            return Recalled(log.epoch, log.seq, True, list(log.entries)[len(log.entries) - missing :])
+            start = len(log.entries) - missing
+            return Recalled(log.epoch, log.seq, True, list(log.entries)[start : start + page])
 
     def _log(self, group: str, history: History) -> Log:
         now = self._clock()

@@ -58,9 +58,16 @@ class MemoryLayer:
         self._take(publication)
 
     async def recall(
-        self, group: str, *, after: int | None = None, epoch: str = "", last: int = 0, most: int = MOST
+        self,
+        group: str,
+        *,
+        after: int | None = None,
+        epoch: str = "",
+        last: int = 0,
+        most: int = MOST,
+        page: int = MOST,
     ) -> Recalled:
-        return self._logs.recall(self._history(group), group, after, epoch, last, most)
+        return self._logs.recall(self._history(group), group, after, epoch, last, most, page)
 
     def _take_parts(self, publication: Publication) -> None:
         members, find = self.members, self.histories.find

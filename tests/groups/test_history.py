@@ -248,6 +248,32 @@ async def test_a_wrong_recover_is_an_error(world: World, streams: Any) -> None:
         assert (await frames(world, client, 1))[0]["payload"]["errors"][0]["loc"] == ["ref"]
 
 
+async def test_what_was_missed_is_read_in_pages(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("chanx._streams.PAGE", 2)
+    recall: Any = world.layer.recall
+    read: list[int] = []
+
+    async def noted(group: str, **options: Any) -> Any:
+        found = await recall(group, **options)
+        read.append(len(found.entries))
+        if len(read) == 2:
+            await publish(channel, "f")  # it is held, and comes when all that was missed has come
+            await world.settled()
+        return found
+
+    channel = channel_of(world)
+    async with connect(channel, query={"group": "room"}) as client:
+        epoch = (await client.receive())["epoch"]
+    await publish(channel, *"abcd")
+    async with connect(channel, query={"group": "room"}) as client:
+        await frames(world, client, 1)
+        world.layer.recall = noted
+        await recover(client, {"room": (0, epoch)})
+        expected = [(1, "a"), (2, "b"), (3, "c"), (4, "d"), "recovered", (5, "f")]
+        assert brief_of(await frames(world, client, 6)) == expected
+    assert read == [2, 2]
+
+
 async def test_one_recover_at_a_time(world: World) -> None:
     recall: Any = world.layer.recall
     asked, gate = anyio.Event(), anyio.Event()

@@ -110,12 +110,19 @@ class RedisLayer(Linked):
         self.histories.add(rules)
 
     async def recall(
-        self, group: str, *, after: int | None = None, epoch: str = "", last: int = 0, most: int = MOST
+        self,
+        group: str,
+        *,
+        after: int | None = None,
+        epoch: str = "",
+        last: int = 0,
+        most: int = MOST,
+        page: int = MOST,
     ) -> Recalled:
         history = self.histories.find(group)
         if history is None:
             raise ValueError(f"{group!r} has no history; see Channel(history=…)")
-        answers = await self._carry([self._keeper.recalling(group, history, after, epoch, last, most)], asks=True)
+        answers = await self._carry([self._keeper.recalling(group, history, after, epoch, last, most, page)], asks=True)
         recalled = self._keeper.read(group, answers[0])
         link, place = self._opened()
         if not link.over:

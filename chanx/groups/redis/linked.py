@@ -146,7 +146,7 @@ class Linked:
                 logger.info("what a group may have missed cannot be asked for: %s", error)
             asked(None if error is not None or not entry.answers else self._keeper.read(group, entry.answers[0]))
 
-        asking = self._keeper.recalling(group, history, after, epoch, 0, FILL, heard=True)
+        asking = self._keeper.recalling(group, history, after, epoch, 0, FILL, FILL, heard=True)
         entry = Entry([asking], None, done, asks=True)
         opened[0].publish(entry)
 

@@ -45,7 +45,7 @@ return seq
 
 #: KEYS: count, stream. ARGV: a new epoch, the ttl of the count, after (empty for the last ones), epoch, last, most, and
 #: `1` where a process says so that has heard what came before: then the count has gone back, as after a failover to a
-#: replica that was behind, and another epoch begins.
+#: replica that was behind, and another epoch begins; and how many of what comes after are wanted at once.
 _RECALL = f"""
 {_COUNT}
 local seq, most = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0'), tonumber(ARGV[6])
@@ -64,9 +64,9 @@ if missing < 0 and ARGV[4] == epoch and ARGV[7] == '1' then
 end
 if ARGV[4] ~= epoch or missing < 0 or missing > most then return {{epoch, seq, 0, packets}} end
 if missing > 0 then
-  found = redis.call('XRANGE', KEYS[2], string.format('%d-0', tonumber(ARGV[3]) + 1), '+')
+  found = redis.call('XRANGE', KEYS[2], string.format('%d-0', tonumber(ARGV[3]) + 1), '+', 'COUNT', ARGV[8])
 end
-if #found ~= missing then return {{epoch, seq, 0, packets}} end
+if #found ~= math.min(missing, tonumber(ARGV[8])) then return {{epoch, seq, 0, packets}} end
 for at = 1, #found do packets[at] = found[at][2][2] end
 return {{epoch, seq, 1, packets}}
 """.strip().encode()
@@ -102,7 +102,16 @@ class Keeper:
         )
 
     def recalling(
-        self, group: str, history: History, after: int | None, epoch: str, last: int, most: int, *, heard: bool = False
+        self,
+        group: str,
+        history: History,
+        after: int | None,
+        epoch: str,
+        last: int,
+        most: int,
+        page: int,
+        *,
+        heard: bool = False,
     ) -> bytes:
         """The command that reads a history; see `HistoryLayer.recall`. `heard`: `after` is known to have been given."""
         return _eval(
@@ -115,6 +124,7 @@ class Keeper:
             b"%d" % last,
             b"%d" % most,
             b"%d" % heard,
+            b"%d" % page,
         )
 
     def read(self, group: str, answer: Any) -> Recalled:
