@@ -173,6 +173,18 @@ class Histories:
             found[group] = history
             return history
 
+    def any_of(self, groups: tuple[str, ...]) -> bool:
+        """Has any of these groups a history?"""
+        found = self._found
+        for group in groups:
+            try:
+                if found[group] is not None:
+                    return True
+            except KeyError:
+                if self.find(group) is not None:
+                    return True
+        return False
+
     def parts(self, publication: Publication, users: Mapping[str, str] | None = None) -> Iterable[Publication]:
         """One publication for each group with history, and one for all the rest.
 

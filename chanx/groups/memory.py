@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Generator, Mapping
+from collections.abc import Generator, Mapping
 
 from chanx.groups.history import MOST, Histories, History, Kept, Recalled
 from chanx.groups.layer import Publication
@@ -33,7 +33,6 @@ class MemoryLayer:
         self.members = Members()
         self.histories = Histories()
         self._logs = Logs()
-        self._take: Callable[[Publication], None] = self.members.deliver  # until there are histories
 
     def keep(self, rules: Mapping[str, History]) -> None:
         """Keep the history of more groups; what `Channel(history=…)` does.
@@ -42,8 +41,8 @@ class MemoryLayer:
             ConfigurationError: there is another history for the same pattern.
         """
         self.histories.add(rules)
-        if self.histories:
-            self._take = self._take_parts
+        if self.histories:  # without them, publishing does not even ask
+            self.publish, self.publish_sync = self._publish, self._take  # type: ignore[method-assign]
 
     def subscribe(self, group: str) -> _Done:
         return DONE
@@ -52,10 +51,10 @@ class MemoryLayer:
         """Nothing to do: what is not joined is not delivered."""
 
     async def publish(self, publication: Publication) -> None:
-        self._take(publication)
+        self.members.deliver(publication)
 
     def publish_sync(self, publication: Publication) -> None:
-        self._take(publication)
+        self.members.deliver(publication)
 
     async def recall(
         self,
@@ -69,11 +68,20 @@ class MemoryLayer:
     ) -> Recalled:
         return self._logs.recall(self._history(group), group, after, epoch, last, most, page)
 
+    async def _publish(self, publication: Publication) -> None:
+        if publication.event is None and self.histories.any_of(publication.groups):
+            self._take_parts(publication)
+        else:
+            self.members.deliver(publication)
+
+    def _take(self, publication: Publication) -> None:
+        if publication.event is None and self.histories.any_of(publication.groups):
+            self._take_parts(publication)
+        else:
+            self.members.deliver(publication)
+
     def _take_parts(self, publication: Publication) -> None:
-        members, find = self.members, self.histories.find
-        if publication.event is not None or not any(map(find, publication.groups)):
-            members.deliver(publication)
-            return
+        members = self.members
         for part in self.histories.parts(publication, members.users_of(publication)):
             if not isinstance(part, Kept):
                 members.deliver(part)
