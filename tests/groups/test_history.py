@@ -405,7 +405,7 @@ async def test_an_idempotency_key_publishes_once(world: World) -> None:
         assert brief(await frames(world, client, 4)) == [("joined", 0), (1, "a"), (2, "b"), (3, "c")]
     for target in ({"group": "other"}, {"groups": ["room", "other"]}, {"connection": "x"}):
         with pytest.raises(ValueError, match="history"):
-            await channel.broadcast(Said(text="x"), idempotency_key="3", **target)  # type: ignore[arg-type]
+            await channel.broadcast(Said(text="x"), idempotency_key="3", **target)
 
 
 async def test_each_group_with_history_counts_for_itself(world: World) -> None:
@@ -539,7 +539,7 @@ async def test_wrong_joins(world: World) -> None:
             (("room 2",), {"stream": ""}),
         ):
             with pytest.raises((TypeError, ValueError)) as raised:
-                await ctx.join(*groups, **options)  # type: ignore[arg-type]
+                await ctx.join(*groups, **options)
             wrong.append(type(raised.value).__name__)
         assert ctx.groups == {"room"}
 
