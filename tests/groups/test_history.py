@@ -403,7 +403,8 @@ async def test_an_idempotency_key_publishes_once(world: World) -> None:
         await publish(channel, "b", idempotency_key="2")
         await publish(channel, "c")
         assert brief(await frames(world, client, 4)) == [("joined", 0), (1, "a"), (2, "b"), (3, "c")]
-    for target in ({"group": "other"}, {"groups": ["room", "other"]}, {"connection": "x"}):
+    targets: list[dict[str, Any]] = [{"group": "other"}, {"groups": ["room", "other"]}, {"connection": "x"}]
+    for target in targets:
         with pytest.raises(ValueError, match="history"):
             await channel.broadcast(Said(text="x"), idempotency_key="3", **target)
 
@@ -529,7 +530,7 @@ async def test_wrong_joins(world: World) -> None:
     @channel.on(Say)
     async def say(message: Say, ctx: Context) -> None:
         await ctx.join("room", stream="one")
-        for groups, options in (
+        calls: list[tuple[tuple[str, ...], dict[str, Any]]] = [
             (("other",), {"stream": "x"}),
             (("room",), {"stream": "two"}),
             (("room 2",), {"stream": "one"}),
@@ -537,7 +538,8 @@ async def test_wrong_joins(world: World) -> None:
             (("room 2",), {"last": 2}),
             (("room 2",), {"stream": "x", "last": -1}),
             (("room 2",), {"stream": ""}),
-        ):
+        ]
+        for groups, options in calls:
             with pytest.raises((TypeError, ValueError)) as raised:
                 await ctx.join(*groups, **options)
             wrong.append(type(raised.value).__name__)
