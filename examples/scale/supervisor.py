@@ -29,7 +29,7 @@ class Worker:
     """
 
     def __init__(self, name: Name, folder: str, back_after: float) -> None:
-        self.name = name
+        self.name: Name = name
         self.path = f"{folder}/{name}"
         self._back_after = back_after
         self._running: Running | None = None

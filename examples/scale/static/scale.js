@@ -4,7 +4,7 @@ import { Chanx } from "/chanx/chanx.js";
 import { resume } from "/chanx/history.js";
 
 const CLIENTS = 4;
-const SHOWN = 7; // pushes of each client
+const SHOWN = 8; // pushes of each client
 const BACKOFF = { first: 2_000, max: 2_000 }; // slowly enough for something to be missed
 const STATES = { starting: "starting…", running: "running", down: "killed" };
 
