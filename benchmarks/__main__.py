@@ -14,7 +14,7 @@ COMMANDS = {
     "instructions": "machine instructions per message under valgrind, as a ratio to the same limits",
     "fanout": "CPU time of a broadcast for each member, as a ratio to hand-written ways to send it",
     "lifecycle": "what a connection costs without messages, in CPU time and memory, and what starting costs",
-    "redis": "CPU time of groups over Redis, beside redis-py used bare",
+    "redis": "groups across processes: CPU time and latency, beside redis-py used bare and beside peers",
     "stream": "CPU time per item of a streamed answer, as a ratio to a hand-written loop",
 }
 

@@ -1,6 +1,7 @@
-"""CPU time of groups over Redis in the process that hears, and in the one that publishes, beside redis-py used bare.
+"""`redis --link`: CPU time of the link to Redis, in the process that hears and in the one that publishes.
 
-Another process publishes what is heard here, in bursts that this one keeps up with. Only the time of this one counts.
+Beside redis-py used bare. Another process publishes what is heard here, in bursts that this one keeps up with. Only the
+time of this one counts.
 """
 
 import asyncio
@@ -11,7 +12,7 @@ import subprocess
 import sys
 import tempfile
 import time
-from argparse import ArgumentParser, Namespace
+from argparse import Namespace
 from collections.abc import Callable, Coroutine, Iterator
 from contextlib import contextmanager
 from functools import partial
@@ -28,7 +29,7 @@ BURST, PAUSE = 50, 0.002
 
 PUBLISHER = """
 import sys, time
-from benchmarks.redis import BURST, PAUSE, publication
+from benchmarks.link import BURST, PAUSE, publication
 from chanx.groups.redis import RedisLayer, wire
 import redis
 line = redis.ConnectionPool.from_url(sys.argv[1]).make_connection()
@@ -60,12 +61,6 @@ class Member:
             self.began = time.process_time()
         elif self.came == self._expected:
             self.ended = time.process_time()
-
-
-def add_arguments(parser: ArgumentParser) -> None:
-    parser.add_argument("--url", help="of a Redis server; one is started where it is left out")
-    parser.add_argument("--messages", type=int, default=20_000)
-    parser.add_argument("--quick", action="store_true", help="every row, from too few messages to mean anything")
 
 
 def run(arguments: Namespace) -> int:

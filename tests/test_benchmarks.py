@@ -1,13 +1,16 @@
 """The benchmarks run, and their limits do the work that they are limits of. No times are judged here."""
 
 import json
+from pathlib import Path
 
 import anyio
 import anyio.lowlevel
 import pytest
 
-from benchmarks import redis
+from benchmarks import link
 from benchmarks.__main__ import main
+from benchmarks.across.contestants import OURS
+from benchmarks.across.contestants import PEERS as REDIS_PEERS
 from benchmarks.backend import BACKENDS, BackendName
 from benchmarks.contestants import Contestant, heats
 from benchmarks.crowds import WRITERS, Consumers, Crowd, Loop, Members, Sends
@@ -59,13 +62,49 @@ async def test_an_application_that_does_not_accept_has_no_time() -> None:
 
 
 @pytest.mark.redis
-def test_redis_prints_every_row(broker: Broker) -> None:
+def test_redis_prints_every_row_and_nothing_is_lost(broker: Broker) -> None:
     table = benchmark("redis", "--quick", "--url", broker.url)
-    expected = [name for name, _ in redis.races(broker.url, 1)]
-    assert len(table) == len(expected)
-    for line, name in zip(table, expected, strict=True):
-        assert line.startswith(name)
-        assert float(line.split()[-1]) > 0
+    told = table.index("")
+    assert_rows(table[:told], [one.name for one in OURS])
+    for line in table[:told]:
+        assert " 100 %  " in line
+        assert "publish" in line
+    assert sum(line.startswith("target: ") for line in table[told:]) == 3
+
+
+@pytest.mark.redis
+def test_the_link_to_redis_has_every_row(broker: Broker) -> None:
+    table = benchmark("redis", "--link", "--quick", "--url", broker.url)
+    expected = [name for name, _ in link.races(broker.url, 1)]
+    assert_rows(table, expected)
+    assert all(float(line.split()[-1]) > 0 for line in table)
+
+
+@pytest.mark.redis
+def test_redis_tells_how_to_get_the_peers(broker: Broker, tmp_path: Path, capfd: pytest.CaptureFixture[str]) -> None:
+    assert (
+        main(
+            [
+                "redis",
+                "--url",
+                broker.url,
+                "--peers",
+                str(tmp_path),
+                "--members",
+                "2",
+                "--rounds",
+                "1",
+                "--seconds",
+                "0.1",
+                "--only",
+                "Litestar",
+            ]
+        )
+        == 0
+    )
+    told = capfd.readouterr()
+    assert told.err.count("--install") == len(REDIS_PEERS)
+    assert "redis-py" in told.out
 
 
 @pytest.mark.parametrize("backend", BACKENDS)

@@ -1,8 +1,9 @@
 """The members of the room: `python -m benchmarks.across.client MEMBERS PATH GREETING PORT...`.
 
 A WebSocket client that reads frames and does as little with them as it can, so that it takes little of the machine.
-It writes `open` when all members are connected, `warm` when each has heard something, and, after a line `COUNT PATIENCE`
-on its standard input, a report as JSON: when all have the messages 0 to COUNT - 1, or so many seconds later.
+It writes `open` when all members are connected, and `warm` when each has heard something and all is quiet. After a line
+`COUNT PATIENCE` on its standard input it writes a report as JSON: when all have the messages 0 to COUNT - 1, or so many
+seconds later.
 """
 
 import asyncio
@@ -17,6 +18,8 @@ import time
 MESSAGE = re.compile(rb'"number": ?(-?\d+), ?"sent": ?([\d.e+-]+)')
 OPEN_AT_ONCE = 50
 TIMEOUT = 60.0
+#: When nothing has come for so long, what was published before has been delivered.
+QUIET = 0.3
 
 
 class Crowd:
@@ -29,6 +32,7 @@ class Crowd:
         self.late: list[float] = []
         self.duplicates = 0
         self.warm = asyncio.Event()
+        self.heard = 0.0
         self.missing = -1
         self.complete = asyncio.Event()
 
@@ -105,7 +109,9 @@ class Member(asyncio.Protocol):
                 crowd.late.append(now - float(found[2]))
                 if len(crowd.late) == crowd.missing:
                     crowd.complete.set()
-            elif self._cold:
+                return
+            crowd.heard = now
+            if self._cold:
                 self._cold = False
                 crowd.cold -= 1
                 if not crowd.cold:
@@ -143,6 +149,8 @@ async def main(members: int, path: str, greeting: str, *ports: str) -> None:
     await asyncio.gather(*(connect(int(ports[number % len(ports)])) for number in range(members)))
     print("open", flush=True)
     await crowd.warm.wait()
+    while (left := crowd.heard + QUIET - time.monotonic()) > 0:  # noqa: ASYNC110 - there is no event for what does not come
+        await asyncio.sleep(left)
     print("warm", flush=True)
     count, patience = (await asyncio.to_thread(sys.stdin.readline)).split()
     crowd.missing = members * int(count)
@@ -153,7 +161,7 @@ async def main(members: int, path: str, greeting: str, *ports: str) -> None:
         except TimeoutError:
             pass
     late = sorted(crowd.late)
-    report = {"delivered": len(late), "duplicates": crowd.duplicates, "closed": crowd.closed}
+    report: dict[str, float] = {"delivered": len(late), "duplicates": crowd.duplicates, "closed": crowd.closed}
     if late:
         report |= {"p50": late[len(late) // 2], "p99": late[len(late) * 99 // 100]}
     print(json.dumps(report), flush=True)

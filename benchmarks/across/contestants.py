@@ -70,7 +70,7 @@ def install(environments: Path) -> None:
         try:
             subprocess.run([sys.executable, "-m", "venv", folder], check=True)
             wanted = PROGRAMS / peer / "requirements.txt"
-            pip = [folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check"]
+            pip = (folder / "bin" / "python", "-m", "pip", "install", "--quiet", "--disable-pip-version-check")
             subprocess.run([*pip, "-r", wanted], check=True)
         except BaseException:
             shutil.rmtree(folder, ignore_errors=True)  # not half of one

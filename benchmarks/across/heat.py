@@ -32,7 +32,14 @@ class FailedError(Exception):
 
 @dataclass(frozen=True, slots=True)
 class Load:
-    """What is asked of a contestant: members in all, broadcasts, how many a second, and seconds to wait for the last."""
+    """What is asked of a contestant.
+
+    Attributes:
+        members: of all servers together.
+        broadcasts: how many are counted.
+        rate: how many a second.
+        patience: seconds to wait for what has not come when the last should have been published.
+    """
 
     members: int
     broadcasts: int
@@ -136,13 +143,13 @@ async def race(contestant: Contestant, load: Load, url: str, environments: Path)
         for port in ports:
             words = (python, "-m", "uvicorn", f"{contestant.module}:app", "--port", port, *OPTIONS.split())
             servers.append(await stack.enter_async_context(process(*words, folder=folder, environment=environment)))
-        for port, server in zip(ports, servers, strict=True):
-            await listening(port, server)
         publisher = await stack.enter_async_context(
             process(
                 python, ROOT / "benchmarks/across/publish.py", contestant.module, folder=folder, environment=environment
             )
         )
+        for port, server in zip(ports, servers, strict=True):
+            await listening(port, server)
         await publisher.wait_for("ready")
         told = (str(load.members), contestant.path, contestant.greeting, *map(str, ports))
         clients = await stack.enter_async_context(
@@ -179,14 +186,14 @@ async def race(contestant: Contestant, load: Load, url: str, environments: Path)
 
 async def warm(publisher: Process, clients: Process) -> None:
     """Publish until every member has heard something: when a server has accepted a client, it may be no member yet."""
-    heard = asyncio.create_task(clients.line())
+    heard = asyncio.create_task(clients.wait_for("warm"))
+    pause = 1.0
     while not heard.done():
         publisher.write("-1 1 1")
         await publisher.wait_for("done")
-        await asyncio.wait([heard], timeout=0.5)
-    if (word := await heard) != "warm":
-        raise FailedError(f"'warm' expected, not {word!r}")
-    await asyncio.sleep(0.5)  # what is under way ends
+        await asyncio.wait([heard], timeout=pause)
+        pause *= 2  # one that is slow has to do with the first still
+    await heard
 
 
 def free_port() -> int:
