@@ -85,6 +85,7 @@ class _Compiler(msgspec.Struct, eq=False):
             operations=tuple(self.operations.values()),
             values=tuple(self.graph.values),
             topics=topics,
+            history=any(unit.source.history for unit in units),
         )
 
     def topics(self, units: list[Unit]) -> tuple[Topic, ...]:

@@ -198,6 +198,7 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
         operations: what documents tell of the functions, in order of registration; `values` what they tell of path,
             query, headers and cookies.
         topics: what clients may subscribe to.
+        history: of the channels in it, one says that groups have a history; for documents.
     """
 
     discriminator: str
@@ -219,3 +220,4 @@ class Plan(msgspec.Struct, frozen=True, eq=False):
     operations: tuple[Operation, ...]
     values: tuple[Value, ...]
     topics: tuple[Topic, ...] = ()
+    history: bool = False

@@ -79,6 +79,7 @@ class Source(msgspec.Struct, eq=False):
     """All registrations of one channel.
 
     Attributes:
+        history: it says that groups have one.
         frozen: where the channel was compiled; nothing can be registered from then on.
     """
 
@@ -90,6 +91,7 @@ class Source(msgspec.Struct, eq=False):
     where: str
     registrations: list[Registration] = msgspec.field(default_factory=list[Registration])
     inclusions: list[Inclusion] = msgspec.field(default_factory=list[Inclusion])
+    history: bool = False
     frozen: str | None = None
 
     def add(self, registration: Registration) -> None:

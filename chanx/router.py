@@ -104,6 +104,7 @@ class Channel(Registrar, Publisher):
             state=state,
             dependencies=_list(f"Channel at {where}", "dependencies", dependencies, Depends),
             where=where,
+            history=bool(history),
         )
         origins, subprotocols = _listed(allowed_origins), _listed(subprotocols)
         lists = {"allowed_origins": origins, "subprotocols": subprotocols}

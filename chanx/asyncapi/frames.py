@@ -8,6 +8,7 @@ from typing import Any, Literal
 
 import msgspec
 
+from chanx._streams import MOST_STREAMS
 from chanx.asyncapi.draft7 import Schema, fits, is_object
 from chanx.asyncapi.naming import Definition, slug
 from chanx.asyncapi.schemas import Mode, Schemas
@@ -53,6 +54,23 @@ _ERROR: Schema = {
     "required": ["code", "detail"],
 }
 
+
+def _by_name(fields: dict[str, Schema], needed: list[str], most: int | None = None) -> Schema:
+    """An object of streams by their public names."""
+    one: Schema = {"type": "object", "properties": fields, "required": needed}
+    return {"type": "object", "additionalProperties": one, **({} if most is None else {"maxProperties": most})}
+
+
+_STREAM: Schema = {"type": "string", "description": "The public name of a group with history."}
+_SEQ: Schema = {"type": "integer", "minimum": 0, "description": "The position in the stream."}
+_EPOCH: Schema = {
+    "type": "string",
+    "maxLength": 64,
+    "description": "The life of the count, which begins anew when it is lost.",
+}
+_PLACE: Schema = {"stream": _STREAM, "seq": _SEQ, "epoch": _EPOCH}
+_KNOWN: dict[str, Schema] = {"seq": {**_SEQ, "maximum": 2**53}, "epoch": _EPOCH}
+
 #: What the frames of the envelope are for, and their payload.
 _CONTROL: dict[str, tuple[str, Schema | None]] = {
     "ack": ("The final answer to a message that has no other.", None),
@@ -71,7 +89,33 @@ _CONTROL: dict[str, tuple[str, Schema | None]] = {
             "required": ["code", "reason"],
         },
     ),
+    "gap": ("Something that the connection's groups were sent may not have come: ask for what is needed anew.", None),
+    "joined": ("Where a stream stands that the connection takes part in from now on.", None),
+    "position": (
+        "Where the client stands in a stream: after a push not for it, or, with `recovered`, one that is lost.",
+        None,
+    ),
+    "recover": ("The client has come back, and asks for what came after the last position that it knows.", None),
+    "recovered": (
+        "What was missed has come before this, where it says so; else it tells where the stream stands.",
+        None,
+    ),
 }
+
+#: Fields of those that have some beside a payload, and which of them are always there.
+_FIELDS: dict[str, tuple[dict[str, Schema], list[str]]] = {
+    "heartbeat": ({"ask": {"type": "string"}}, ["ask"]),
+    "joined": (_PLACE, ["stream", "seq", "epoch"]),
+    "position": ({**_PLACE, "recovered": {"type": "boolean", "const": False}}, ["stream", "seq", "epoch"]),
+    "recover": ({"streams": _by_name(_KNOWN, ["seq", "epoch"], MOST_STREAMS)}, ["streams"]),
+    "recovered": (
+        {"streams": _by_name({"recovered": {"type": "boolean"}, "seq": _SEQ, "epoch": _EPOCH}, ["recovered"])},
+        ["streams"],
+    ),
+}
+
+#: Frames of the envelope that never carry a `ref`.
+NO_REF = frozenset({"heartbeat", "gap", "joined", "position"})
 
 
 class Topic(msgspec.Struct, frozen=True):
@@ -106,6 +150,7 @@ class Frame(msgspec.Struct, frozen=True):
         tags: what stands in the discriminator.
         prefix: of a channel that is included with one.
         camelized: the names of fields are in camel case on the wire.
+        streamed: it may be a push to a group with history, and then tells its place.
     """
 
     cls: Any
@@ -116,6 +161,7 @@ class Frame(msgspec.Struct, frozen=True):
     prefix: str = ""
     topic: Topic | None = None
     camelized: bool = False
+    streamed: bool = False
 
     @property
     def tag(self) -> str | None:
@@ -129,9 +175,10 @@ class Frame(msgspec.Struct, frozen=True):
         if self.camelized:
             own = schemas.camelized(own)
         base = f"{self.topic.slug}.{own.base}" if self.topic else own.base
-        standard = self.discriminator == "action" and (self.ref != "never" or self.cls == "heartbeat")
+        standard = self.discriminator == "action" and (self.ref != "never" or self.cls in NO_REF)
         marks = [self.discriminator] if control and self.discriminator != "action" else []
         marks += ["NoRef"] if self.ref == "never" else ["WithRef"] if self.ref == "must" else []
+        marks += ["Streamed"] if self.streamed else []
         prefix = self.prefix and f"{slug(self.prefix)}."
         return Definition(
             schema=self._framed(own.schema),
@@ -163,6 +210,8 @@ class Frame(msgspec.Struct, frozen=True):
         if self.ref != "never":
             fields["ref"] = {"$ref": REF}
             needed += ["ref"] if self.ref == "must" else []
+        if self.streamed:
+            fields.update({"stream": _STREAM, "seq": _SEQ})
         return {**own, "type": "object", "properties": fields, "required": needed}
 
     def examples(self, schema: Schema, resolve: Callable[[str], Schema]) -> list[Any]:
@@ -206,6 +255,7 @@ def _control(action: str) -> Definition:
     schema: Schema = {"title": action, "description": told, "type": "object", "properties": {}}
     if payload is not None:
         schema = {**schema, "properties": {"payload": payload}, "required": ["payload"]}
-    if action == "heartbeat":
-        schema = {**schema, "properties": {"ask": {"type": "string"}}, "required": ["ask"]}
+    if action in _FIELDS:
+        fields, needed = _FIELDS[action]
+        schema = {**schema, "properties": dict(fields), "required": list(needed)}
     return Definition(schema, action, "chanx")

@@ -14,10 +14,11 @@ from chanx._inject import Value
 from chanx._plan import Operation, Plan
 from chanx._service import Service
 from chanx.asyncapi.consumers import Told, told_of
-from chanx.asyncapi.frames import Frame, Ref, Topic
+from chanx.asyncapi.frames import NO_REF, Frame, Ref, Topic
 from chanx.asyncapi.naming import choose, legal, slug
 from chanx.asyncapi.schemas import Mode
 from chanx.asyncapi.served import Served, split
+from chanx.groups.memory import MemoryLayer
 
 #: The name of a channel that was not given one.
 _UNNAMED = "channel"
@@ -130,6 +131,9 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
                 asks, reply = self.control(name, "validation"), (self.control(done), error)
                 actions.append(Action(name, "receive", (asks,), reply, final=(done, "error")))
             actions.append(Action("unsubscribed", "send", (self.control("unsubscribed"),)))
+        if self.history:
+            asks, reply = self.control("recover", "validation"), (self.control("recovered"), self.error())
+            actions.append(Action("recover", "receive", (asks,), reply, final=("recovered", "error")))
         eager = frozenset(one for one in self.hub.values if one.slot in self.hub.eager)
         return Section(
             served=served,
@@ -144,6 +148,11 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
             required=eager,
             consumer=self.consumer,
         )
+
+    @property
+    def history(self) -> bool:
+        """May its connections take part in groups with history?"""
+        return self.plan.history or self.hub.history
 
     def action(self, told: Operation) -> Action | None:
         """The operation of a function; None where nobody would see it from outside."""
@@ -188,6 +197,10 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
             yield self.control("cancel", "validation")
         if service.limits.heartbeat is not None and self.topic is None:
             yield self.control("heartbeat")
+        if self.history:
+            yield from (self.control("joined"), self.control("position"))
+        if service.on_gap == "notify" and not isinstance(service.layer, MemoryLayer):
+            yield self.control("gap")
 
     def frame(self, cls: Any, mode: Mode, ref: Ref, prefix: str = "") -> Frame:
         carries = self.plan.envelope and (mode == "validation" or cls in self.answered)
@@ -201,6 +214,7 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
             prefix=prefix,
             topic=self.topic,
             camelized=self.consumer is not None and self.consumer.camelized,
+            streamed=self.history and mode == "serialization",
         )
 
     def error(self) -> Frame:
@@ -210,8 +224,8 @@ class _Reader(msgspec.Struct, frozen=True, eq=False):
         )
 
     def control(self, action: str, mode: Mode = "serialization") -> Frame:
-        ref: Ref = "must" if action in ("ack", "complete", "cancel") else "may"
-        if action == "heartbeat" or not (self.plan.envelope or self.consumer is not None):
+        ref: Ref = "must" if action in ("ack", "complete", "cancel", "recover", "recovered") else "may"
+        if action in NO_REF or not (self.plan.envelope or self.consumer is not None):
             ref = "never"
         return Frame(action, mode, self.plan.discriminator, (action,), ref, topic=self.topic)
 

@@ -30,7 +30,7 @@ from pydantic.alias_generators import to_camel
 from starlette.requests import HTTPConnection
 from typing_extensions import TypedDict
 
-from chanx import Channel, Context, Cookie, Depends, Header, Limits, Path, Query
+from chanx import Channel, Context, Cookie, Depends, Header, History, Limits, Path, Query
 from tests.asyncapi.clash import left, right
 
 T = TypeVar("T")
@@ -658,6 +658,47 @@ def nested_and_sent() -> Any:
     return {"/nested": channel}
 
 
+class Strict(BaseModel):
+    """Its tag is that of a frame of the envelope, which is not reserved."""
+
+    model_config = ConfigDict(extra="forbid")
+    action: Literal["joined"] = "joined"
+    who: str = ""
+
+
+def histories() -> Any:
+    """Groups with history on a connection, and on one of its two topics; and the same messages without."""
+    room = Channel("room", history={"room:*": History()})
+
+    @room.on_connect
+    async def enter(ctx: Context, pk: Annotated[str, Path("pk")]) -> None:
+        await ctx.join(f"room:{pk}", stream="room", last=2)
+
+    @room.on(Ping)
+    async def ping(message: Ping, ctx: Context, pk: Annotated[str, Path("pk")]) -> Pong:
+        await ctx.broadcast(Pong(1.0), group=f"room:{pk}", exclude=ctx.id)
+        return Pong()
+
+    plain = Channel("plain")
+
+    @plain.on(Say, output=[Said, Strict])
+    async def say(message: Say, ctx: Context) -> None:
+        await ctx.broadcast(Said(who="Ada", text=message.text), group="hub")
+        await ctx.broadcast(Strict(), group="hub")
+
+    hub = Channel("hub", history={"hub": History()})
+    hub.include(plain)
+
+    @hub.on_connect
+    async def join(ctx: Context) -> None:
+        await ctx.join("hub", stream="all")
+
+    around = Channel("around")
+    around.include(room, topic="room:{pk}")
+    around.include(plain, topic="plain")
+    return {"/hub": hub, "/around": around, "/plain": plain}
+
+
 #: What makes each, by its name.
 CORPUS: Mapping[str, Callable[[], Any]] = {
     make.__name__: make
@@ -677,7 +718,7 @@ CORPUS: Mapping[str, Callable[[], Any]] = {
             locals_,
             prefixes,
         ),
-        *(bare, handshake, unnamed, listed, topics, nested_and_sent),
+        *(bare, handshake, unnamed, listed, topics, nested_and_sent, histories),
     )
 }
 

@@ -539,3 +539,54 @@ def test_yaml_writes_what_stands_twice_twice() -> None:
     assert to_yaml({"x": shared, "y": shared}) == (
         "x:\n  a:\n  - 'no'\n  - '1'\n  - ü\ny:\n  a:\n  - 'no'\n  - '1'\n  - ü\n"
     )
+
+
+def _of(made: dict[str, Any], channel: str) -> set[str]:
+    """The messages of a channel."""
+    return set(made["channels"][channel]["messages"])
+
+
+def test_histories(valid: Valid) -> None:
+    made = told(corpus.histories())
+    assert valid(made) == []
+    hub, plain = _of(made, "hub"), _of(made, "plain")
+    assert hub - plain >= {"joined", "position", "recover", "recovered"}
+    assert not any("recover" in name or "position" in name for name in plain | _of(made, "around.plain"))
+    assert {"room_pk.joined", "room_pk.recovered"} <= _of(made, "around.room_pk")
+    assert messages(made["operations"]["hub_recover"]) == (["recover"], ["recovered", "error"])
+    assert made["operations"]["hub_recover"]["x-exchange"] == {"final": ["recovered", "error"]}
+    schemas = made["components"]["schemas"]
+    place = {"action", "stream", "seq", "epoch"}
+    assert set(schemas["joined"]["properties"]) == set(schemas["joined"]["required"]) == place
+    assert set(schemas["position"]["required"]) == place
+    assert {"topic", "version", "ref"} <= set(schemas["room_pk.recovered"]["required"])
+    # what is sent may carry its place; what is received, and what the plain channel sends, does not
+    pushed = {
+        name
+        for name, one in schemas.items()
+        if {"stream", "seq"} <= set(one.get("properties", ())) and "epoch" not in one["properties"]
+    }
+    assert pushed == {"Said-Streamed", "Strict-Streamed", "room_pk.Pong"}
+    assert pushed.isdisjoint(plain)
+    assert not {"stream", "seq"} & {key for name in pushed for key in schemas[name]["required"]}
+
+
+def test_gaps_are_told_of_where_a_broker_is_between() -> None:
+    def made(**options: Any) -> set[str]:
+        channel = Channel("chat", **options)
+        topic = Channel("topic")
+        channel.on(Say)(_quiet)
+        if options.get("envelope", True):
+            topic.on(Say)(_quiet)
+            channel.include(topic, topic="a")
+        document = told(channel)
+        return {name for key in document["channels"] for name in _of(document, key) if "gap" in name}
+
+    url = "redis://127.0.0.1:1"  # nothing connects
+    assert made() == set()
+    assert made(groups=url) == {"gap", "a.gap"}
+    assert made(groups=url, on_gap="close") == set()
+    assert made(groups=url, envelope=False) == set()
+
+
+async def _quiet(message: Say) -> None: ...

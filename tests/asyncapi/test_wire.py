@@ -135,10 +135,34 @@ TALKS: list[tuple[Any, dict[str, str], list[dict[str, Any]]]] = [
             {"action": "say", "text": "x", "ref": 6},
         ],
     ),
+    (
+        corpus.histories,
+        {},
+        [
+            {"action": "say", "text": "x", "ref": 1},
+            {
+                "action": "recover",
+                "streams": {"all": {"seq": 1, "epoch": "x"}, "none": {"seq": 0, "epoch": ""}},
+                "ref": 2,
+            },
+            {"action": "recover", "streams": {}, "ref": "3"},
+        ],
+    ),
+    (
+        lambda: {"/": corpus.histories()["/around"]},
+        {},
+        [
+            {"action": "subscribe", "topic": "room:7", "ref": 1},
+            {"action": "subscribe", "topic": "plain", "ref": 2},
+            {"action": "ping", "topic": "room:7", "ref": 3},
+            {"action": "say", "topic": "plain", "text": "x", "ref": 4},
+            {"action": "recover", "topic": "room:7", "streams": {"room": {"seq": 1, "epoch": "x"}}, "ref": 5},
+        ],
+    ),
 ]
 
 
-@pytest.mark.parametrize(("make", "path", "frames"), TALKS, ids=[one[0].__name__ for one in TALKS])
+@pytest.mark.parametrize(("make", "path", "frames"), TALKS, ids=[getattr(one[0], "__name__", "") for one in TALKS])
 async def test_a_conversation_is_as_documented(make: Any, path: dict[str, str], frames: list[dict[str, Any]]) -> None:
     channels = make()
     told = document(channels, title="T", version="1")
