@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import contextlib
 import importlib
+import json
 import logging
 from collections.abc import AsyncIterator, Iterable, Mapping
 from typing import Any, ClassVar, Generic, Self, TypeVar
@@ -11,11 +13,15 @@ from urllib.parse import quote, urlencode, urlsplit
 from pydantic import BaseModel, ConfigDict, TypeAdapter, ValidationError, model_serializer
 from pydantic_core.core_schema import SerializerFunctionWrapHandler
 
+from chanx.clients.resume import REF, Place, Resumed
+
 Incoming = TypeVar("Incoming")
 Outgoing = TypeVar("Outgoing", bound=BaseModel)
 
 logger = logging.getLogger("chanx.clients")
 
+# What stands in frames that speak of streams or gaps; others are not looked at twice.
+_SPEAKS = ('"stream', '"gap"', '"unsubscribed"', REF)
 _SCHEMES = {"http": "ws", "https": "wss", "ws": "ws", "wss": "wss"}
 
 
@@ -41,12 +47,16 @@ class Client(Generic[Incoming, Outgoing]):
     Either `async with Client(...) as client`, with `send` and `async for message in client`; or `await handle()`, which
     connects and calls a method for each message until the connection ends.
 
+    It does not come back by itself. Connect the same object again, and of each group with history it hears what it has
+    missed, once and in order, or `handle_lost` is called.
+
     Args:
         base_url: of the server: `"localhost:8000"`, or a URL; `http` stands for `ws`.
         parameters: of the address, by name.
         query: of the URL.
         headers: of the handshake, such as `Authorization`.
         subprotocols: in order of preference.
+        places: how far an earlier client has heard the groups with history, as its `places()` told.
         **options: what `websockets.asyncio.client.connect` takes beside these.
     """
 
@@ -58,6 +68,8 @@ class Client(Generic[Incoming, Outgoing]):
     incoming: ClassVar[TypeAdapter[Any]] = TypeAdapter(Any)
     #: What the server sends to get it back, as a sign of life; nobody else sees it.
     echoed: ClassVar[tuple[type[Any], ...]] = ()
+    #: The field that tells messages apart, where the channel has the envelope that speaks of streams and gaps.
+    discriminator: ClassVar[str | None] = None
 
     def __init__(
         self,
@@ -67,6 +79,7 @@ class Client(Generic[Incoming, Outgoing]):
         query: Mapping[str, Any] | None = None,
         headers: Mapping[str, str] | None = None,
         subprotocols: Iterable[str] = (),
+        places: Iterable[Place] = (),
         **options: Any,
     ) -> None:
         self.url = _url(base_url, self.address, parameters or {}, self.paths, query or {})
@@ -76,6 +89,7 @@ class Client(Generic[Incoming, Outgoing]):
             **options,
         }
         self._socket: Any = None
+        self._resumed = Resumed(self.discriminator or "", places)
 
     async def connect(self) -> None:
         """Open the connection; nothing happens where it is open.
@@ -87,6 +101,7 @@ class Client(Generic[Incoming, Outgoing]):
         """
         if self._socket is None:
             self._socket = await _websockets("asyncio.client").connect(self.url, **self._options)
+            self._resumed.begin()
 
     async def close(self, code: int = 1000, reason: str = "") -> None:
         """Close the connection; nothing happens where it is closed."""
@@ -157,18 +172,67 @@ class Client(Generic[Incoming, Outgoing]):
         """A frame has come that the document does not tell of; it is logged."""
         logger.warning("%s: a frame that is no known message: %s: %s", self.url, text[:200], error)
 
+    async def handle_lost(self, stream: str, topic: str | None) -> None:
+        """Something that a group with history was sent cannot be had any more; it is logged. What is new goes on.
+
+        Args:
+            stream: the public name of the group.
+            topic: the one that it belongs to, if any.
+        """
+        logger.warning("%s: something was lost in the stream %r%s", self.url, stream, _of(topic))
+
+    async def handle_gap(self, topic: str | None) -> None:
+        """Something that groups were sent may not have come, to the connection or to a topic on it; it is logged."""
+        logger.warning("%s: something may have been lost%s", self.url, _of(topic))
+
+    def places(self) -> list[Place]:
+        """How far each group with history was heard: for a client of another process, which goes on from there."""
+        return self._resumed.places()
+
     async def _read(self, text: str | bytes) -> Incoming | None:
-        """The message in a frame; None where it is answered here."""
+        """The message in a frame; None where there is none for the user."""
+        if self.discriminator is not None and isinstance(text, str) and any(mark in text for mark in _SPEAKS):
+            passes = await self._followed(text, self.discriminator)
+            if not passes:
+                return None
         message: Any = self.incoming.validate_json(text)
         if not isinstance(message, self.echoed):
             return message  # type: ignore[no-any-return]
-        await self._connected().send(text)
+        await self._answer(text)
         return None
+
+    async def _followed(self, text: str, discriminator: str) -> bool:
+        """Follow the streams; False for a frame that is not for the user."""
+        try:
+            frame: Any = json.loads(text)
+        except ValueError:
+            return True
+        if not isinstance(frame, dict):
+            return True
+        told: dict[str, Any] = frame  # pyright: ignore[reportUnknownVariableType]
+        topic = told.get("topic")
+        if told.get(discriminator) == "gap":
+            await self.handle_gap(topic)
+            return False
+        heard = self._resumed.hear(told)
+        if heard.asks is not None:
+            await self._answer(json.dumps(heard.asks))
+        for stream in heard.lost:
+            await self.handle_lost(stream, topic)
+        return heard.passes
+
+    async def _answer(self, text: str | bytes) -> None:
+        with contextlib.suppress(_websockets("exceptions").ConnectionClosed):  # reading on tells that, too
+            await self._connected().send(text)
 
     def _connected(self) -> Any:
         if self._socket is None:
             raise RuntimeError(f"{type(self).__name__} is not connected; use it in an `async with` block")
         return self._socket
+
+
+def _of(topic: str | None) -> str:
+    return "" if topic is None else f" of the topic {topic!r}"
 
 
 def _url(

@@ -41,6 +41,7 @@ class Channel(NamedTuple):
         incoming: what the server sends.
         outgoing: the classes of all that the client may send.
         echoed: what the server sends to get it back.
+        discriminator: the field that tells messages apart; None without the envelope of native channels.
     """
 
     module: str
@@ -52,6 +53,7 @@ class Channel(NamedTuple):
     incoming: tuple[Message, ...]
     outgoing: tuple[str, ...]
     echoed: tuple[str, ...]
+    discriminator: str | None
 
 
 def server_of(document: Mapping[str, Any]) -> str | None:
@@ -89,6 +91,8 @@ class Reader:
 
     def _channel(self, key: str, keys: list[str]) -> Channel:
         told: Mapping[str, Any] = self.document["channels"][key]
+        field = told.get("x-discriminator")
+        discriminator = field if isinstance(field, str) and "x-reserved-actions" in told else None
         methods: set[str] = set()
         operations: list[Operation] = []
         sent: dict[str, str] = {}
@@ -98,7 +102,10 @@ class Reader:
             own = _last(operation["channel"]["$ref"])
             if own not in keys:
                 continue
-            classes = {self._class(own, ref): _last(ref["$ref"]) for ref in operation.get("messages", ())}
+            listed = [ref for ref in operation.get("messages", ()) if not self._follows(own, ref, discriminator)]
+            if not listed and operation.get("messages"):
+                continue  # the client does that by itself
+            classes = {self._class(own, ref): _last(ref["$ref"]) for ref in listed}
             if operation.get("action") == "receive":
                 text = str(operation.get("summary") or operation.get("description") or one)
                 operations.append(Operation(unique(f"send_{snake(one)}", methods), tuple(classes), text))
@@ -110,6 +117,8 @@ class Reader:
         for own in keys:  # frames that belong to no operation: the server sends them, but for those that clients may
             for message in self.document["channels"][own].get("messages", {}):
                 ref = {"$ref": f"#/channels/{own}/messages/{message}"}
+                if self._follows(own, ref, discriminator):
+                    continue
                 cls, name = self._class(own, ref), self._message(own, ref).get("name")
                 if cls in outgoing or cls in sent:
                     continue
@@ -131,7 +140,20 @@ class Reader:
             incoming=tuple(Message(unique(f"on_{snake(name)}", handlers), cls) for cls, name in sent.items()),
             outgoing=tuple(outgoing),
             echoed=tuple(echoed),
+            discriminator=discriminator,
         )
+
+    def _follows(self, channel: str, ref: Mapping[str, str], discriminator: str | None) -> bool:
+        """Is it a frame that the client itself understands: of streams, or of a gap?"""
+        if discriminator is None:
+            return False
+        schema = self._message(channel, ref).get("payload", {})
+        if isinstance(schema.get("$ref"), str):
+            schema = self.models.schemas.get(schema["$ref"].removeprefix("#/components/schemas/"), {})
+        fields: Mapping[str, Any] = schema.get("properties", {})
+        tag = fields.get(discriminator, {}).get("const")
+        # the first three are reserved, and so is `epoch`
+        return tag in ("gap", "recover", "recovered") or (tag in ("joined", "position") and "epoch" in fields)
 
     def _message(self, channel: str, ref: Mapping[str, str]) -> Mapping[str, Any]:
         try:

@@ -111,6 +111,8 @@ def _channel(one: Channel, server: str | None, models: Mapping[str, Class]) -> s
     paths = [parameter.key for parameter in one.parameters if parameter.path]
     if paths:
         body.append(f"    paths: ClassVar[frozenset[str]] = frozenset({{{', '.join(map(constant, paths))}}})")
+    if one.discriminator:
+        body.append(f"    discriminator: ClassVar[str | None] = {constant(one.discriminator)}")
     if one.echoed:
         body.append(f"    echoed: ClassVar[tuple[type[Any], ...]] = ({', '.join(one.echoed)},)")
     if received:

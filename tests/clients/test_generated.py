@@ -26,6 +26,7 @@ from chanx.fast_channels.websocket import AsyncJsonWebsocketConsumer
 from chanx.messages.incoming import PingMessage
 from chanx.messages.outgoing import PongMessage
 from tests.asyncapi import corpus
+from tests.clients import history
 from tests.clients.app import rooms
 from tests.full import FULL
 from tests.servers import HOST, ROOT, Server, serve
@@ -145,6 +146,8 @@ def test_type_checkers_accept_clients_and_find_mistakes(folder: Path) -> None:
     for function in CORPUS:
         write(document(function(), title="Corpus", version="1"), folder / f"corpus_{function.__name__}")
         importlib.import_module(f"corpus_{function.__name__}")
+    write(document(history.app, title="Rooms", version="1"), folder / "history_client")
+    shutil.copy(HERE / "follow.py.txt", folder / "clients_follow.py")
     lines = (folder / "clients_misuse.py").read_text().splitlines()
     wanted = [(number, line.partition("# E: ")[2]) for number, line in enumerate(lines, 1) if "# E: " in line]
     (folder / "mypy.ini").write_text("[mypy]\nstrict = true\ncache_dir = cache\n")
