@@ -4,13 +4,18 @@ from __future__ import annotations
 
 import asyncio
 import importlib
+import json
 from pathlib import Path
+from typing import Any
 
 import pytest
+import websockets
 
+from chanx.asyncapi import document
 from chanx.cli import main
+from chanx.clients import write
 from chanx.testing import connect
-from docs.snippets.howto import client_app
+from docs.snippets.howto import client_app, history
 from tests.servers import serve
 
 pytestmark = pytest.mark.anyio
@@ -29,6 +34,31 @@ async def test_client_use(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsy
         capsys.readouterr()
         await asyncio.wait_for(use.listen(server.http()), 20)
     assert capsys.readouterr().out == "Good morning\n"
+
+
+@pytest.mark.hosts
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_client_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, capsys: pytest.CaptureFixture[str]) -> None:
+    write(document(history.app, title="Rooms", version="1"), tmp_path / "room_client")
+    monkeypatch.syspath_prepend(tmp_path)
+    back = importlib.import_module("docs.snippets.howto.client_back")
+    readers: list[Any] = []
+    made = back.Reader
+    monkeypatch.setattr(back, "Reader", lambda *words, **more: readers.append(made(*words, **more)) or readers[-1])
+    monkeypatch.setattr(back.random, "uniform", lambda *_: 0)
+    told = ""
+    async with asyncio.timeout(20):
+        with serve("uvicorn", "docs.snippets.howto.history:app") as server:
+            reading = asyncio.create_task(back.read(server.http()))
+            async with websockets.connect(server.ws("/rooms/7")) as writer:
+                for text in ("one", "two", "three"):
+                    await writer.send(json.dumps({"action": "say", "text": text}))
+                    while text not in told:
+                        await asyncio.wait([reading], timeout=0.01)
+                        told += capsys.readouterr().out
+                    await readers[0].close()  # it comes back, before or after the next text
+            reading.cancel()
+    assert told.splitlines() == ["1 one", "2 two", "3 three"]
 
 
 async def test_client_app() -> None:

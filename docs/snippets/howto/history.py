@@ -35,7 +35,7 @@ async def enter(ctx: Context, room: Room) -> None:
 
 
 # --8<-- [end:channel]
-@chat.on(Say)
+@chat.on(Say, output=Said)
 async def say(message: Say, ctx: Context, room: Room) -> None:
     await ctx.broadcast(Said(text=message.text), group=f"room:{room}")
 
