@@ -43,8 +43,12 @@ async def test_client_back(tmp_path: Path, monkeypatch: pytest.MonkeyPatch, caps
     monkeypatch.syspath_prepend(tmp_path)
     back = importlib.import_module("docs.snippets.howto.client_back")
     readers: list[Any] = []
-    made = back.Reader
-    monkeypatch.setattr(back, "Reader", lambda *words, **more: readers.append(made(*words, **more)) or readers[-1])
+
+    class Reader(back.Reader):  # type: ignore[misc, name-defined]
+        async def handle_connect(self) -> None:
+            readers[:] = [self]
+
+    monkeypatch.setattr(back, "Reader", Reader)
     monkeypatch.setattr(back.random, "uniform", lambda *_: 0)
     told = ""
     async with asyncio.timeout(20):
