@@ -99,6 +99,8 @@ class Streams:
     def _taken(self, name: str, seq: int, told: str | None, place: Place | None) -> Heard:
         if place is None:
             self._put(name, seq, told or "")
+        elif told is not None and seq == place.seq:
+            place.epoch = told  # the count goes on under this one
         elif seq <= place.seq:
             return Heard()
         elif seq == place.seq + 1 and told in (None, place.epoch):
@@ -140,9 +142,11 @@ class Streams:
             return True
         del self._missing[name]
         answer = cast("dict[str, Any]", told) if isinstance(told, dict) else {}
-        if answer.get("recovered") is True:
-            return True
         seq, epoch = answer.get("seq"), answer.get("epoch")
+        if answer.get("recovered") is True:
+            if isinstance(epoch, str):  # another one, under which the count goes on
+                self.places[name].epoch = epoch
+            return True
         if isinstance(seq, int) and isinstance(epoch, str):
             self._put(name, seq, epoch)
         else:

@@ -216,6 +216,17 @@ def test_a_position_counts_as_a_push(streams: Streams) -> None:
     assert streams.hear(position(9)).asks is not None
 
 
+def test_a_count_may_go_on_under_another_epoch(streams: Streams) -> None:
+    assert streams.hear(position(5, "b")) == NOT_HEARD
+    assert streams.hear(pushed(6)) == PASSES
+    heard = streams.hear(pushed(8))
+    assert heard.asks is not None
+    assert heard.asks["streams"] == {"room": {"seq": 6, "epoch": "b"}}
+    assert [streams.hear(pushed(seq)).passes for seq in (7, 8)] == [True] * 2
+    assert streams.hear(answer("chanx-resume-1", recovered=True, seq=8, epoch="c")) == NOT_HEARD
+    assert streams.hear(joined(8, "c")) == NOT_HEARD
+
+
 def test_what_is_lost_is_told_once(streams: Streams) -> None:
     assert streams.hear(position(9, recovered=False)) == LOST
     assert streams.hear(position(8, recovered=False)) == NOT_HEARD
