@@ -36,7 +36,11 @@ class Context(Generic[StateT]):
     @property
     def id(self) -> str:
         """The connection's id, unique over processes; for `exclude=` and `connection=`."""
-        return self._connection.id
+        connection = self._connection
+        members = connection.service.layer.members
+        if members.begun is not None:  # others may send to it: it is told where they may have done so in vain
+            members.given.add(connection.id)
+        return connection.id
 
     @property
     def connection(self) -> HTTPConnection:

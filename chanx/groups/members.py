@@ -49,6 +49,8 @@ class Members:
         served: has a connection ever been here? Publishing before that cannot reach anybody in memory.
         warned: was that said already?
         observers: called with each message and publication that leaves through this layer; for tests.
+        begun: called when a connection begins, by a layer that listens to others from then on.
+        given: ids of connections that were given out, where there is somebody to give them to.
     """
 
     def __init__(self) -> None:
@@ -58,16 +60,21 @@ class Members:
         self._posted: dict[Home, int] = {}  # broadcasts with a place that are on their way to another loop
         self.served = False
         self.warned = False
+        self.begun: Callable[[], object] | None = None
+        self.given: set[str] = set()
         self.observers: list[Callable[[Any, Publication], None]] = []
 
     def add(self, member: Member) -> None:
         """A connection begins; from now on it can be reached by its id."""
         self._ids[member.id] = member
         self.served = True
+        if self.begun is not None:
+            self.begun()
 
     def remove(self, member: Member) -> None:
         """A connection has ended."""
         self._ids.pop(member.id, None)
+        self.given.discard(member.id)
 
     def has(self, name: str) -> bool:
         """Can somebody here be reached by this id?"""
@@ -206,6 +213,11 @@ class Members:
                             if not hearing_events or getattr(member, "hears_events", True)
                         )
             return list(found)
+
+    def alone(self) -> list[str]:
+        """The ids of those who are in no group, and whose id was given out: something may be meant for them alone."""
+        members = ((one, self._ids.get(one)) for one in tuple(self.given))
+        return [one for one, member in members if member is not None and not getattr(member, "groups", ())]
 
     def missed(self, ids: Iterable[str]) -> None:
         """Tell members that something was lost that their groups, or their ids, had been sent; from any thread."""

@@ -136,6 +136,33 @@ async def test_who_is_in_no_group_is_not_told(broker: Broker, layer: RedisLayer)
         assert none.pending == []
 
 
+async def test_who_is_in_no_group_is_told_once_its_id_was_given_out(broker: Broker, layer: RedisLayer) -> None:
+    channel = Channel("direct", groups=layer)
+
+    @channel.on(Say)
+    async def tell_id(message: Say, ctx: Context) -> Said:
+        return Said(text=ctx.id)
+
+    def direct() -> Any:
+        return connect(channel, timeout=PATIENCE)
+
+    async with direct() as one, direct() as two, direct() as none:
+        name = (await one.request(Say(text=""), Said)).text
+        await until(channel.healthy)
+        await channel.broadcast(Said(text="for one"), connection=name)
+        assert await one.receive(Said) == Said(text="for one")
+        for _ in range(ROUNDS):
+            await anyio.to_thread.run_sync(broker.kill)
+            await until(lambda: not channel.healthy())
+            await two.request(Say(text=""), Said)  # while nothing is heard
+            await anyio.to_thread.run_sync(broker.start)
+            assert await one.receive() == await two.receive() == GAP
+        await layer.echo()
+        await none.settled()
+        assert one.pending == two.pending == none.pending == []
+    assert layer.members.given == set()
+
+
 async def test_or_they_are_closed_with_1012(broker: Broker, layer: RedisLayer) -> None:
     channel = chat(layer, on_gap="close")
     async with joined(channel) as one, connect(channel, timeout=PATIENCE) as none:

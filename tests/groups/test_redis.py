@@ -134,6 +134,24 @@ async def test_publications_of_one_turn_go_out_in_one_write(layer: RedisLayer, m
         assert [one for one in writes if one > 1] == [20]
 
 
+async def test_a_connection_in_no_group_is_heard_for_from_its_beginning(
+    broker: Broker, layer: RedisLayer, prefix: str
+) -> None:
+    channel = Channel("direct", groups=layer)
+
+    @channel.on(Say)
+    async def tell_id(message: Say, ctx: Context) -> Said:
+        return Said(text=ctx.id)
+
+    elsewhere = RedisLayer(broker.url, prefix=prefix)
+    async with connect(channel) as client:
+        name = (await client.request(Say(text=""), Said)).text
+        await until(lambda: any(broker.subscriptions(f"{prefix}:owner:").values()))  # nobody here asks for anything
+        await elsewhere.publish(Publication('{"action":"said","text":"for you"}', connections=(name,)))
+        assert await client.receive(Said) == Said(text="for you")
+    await elsewhere.aclose()
+
+
 async def test_several_groups_reach_a_process_once(broker: Broker, layer: RedisLayer, prefix: str) -> None:
     other = RedisLayer(broker.url, prefix=prefix)  # as another process
     here, there = Member(layer, "here"), Member(other, "there")
@@ -563,6 +581,8 @@ def test_channels_that_name_the_same_url_share_a_layer(broker: Broker) -> None:
     [
         ({"url": "http://user:secret@localhost"}, "'http://localhost' is no URL of a broker"),
         ({"url": "redis"}, "no URL of a broker"),
+        ({"url": "redis+sentinel://a:secret@one:26379/main"}, "Sentinel and Redis Cluster cannot be used yet; give"),
+        ({"url": "rediss+cluster://a:secret@one:26379"}, r"^'rediss\+cluster://one:26379': Redis Sentinel and"),
         ({"url": "redis://localhost", "pasword": "x"}, "pasword"),
         ({"url": "redis://localhost:none"}, "no connection can be made"),
         ({"timeout": 0}, "timeout=0"),

@@ -1,7 +1,7 @@
 """How connections to the broker are made: from a URL and options, by redis-py.
 
-One master is all there is to find today. What finds it through Sentinel, or a node of a cluster by a channel's slot, is
-another `Dial`.
+One server is all there is to find today. What asks Sentinel for the master, each time that a connection is made, is
+another `Dial`. A cluster needs more: what a script of a group's history is sent to is the node of its keys.
 """
 
 from __future__ import annotations
@@ -71,6 +71,11 @@ class Dial:
     """
 
     def __init__(self, url: str, options: dict[str, Any], timeout: float) -> None:
+        if any(word in url.partition("://")[0].lower() for word in ("sentinel", "cluster")):
+            raise ConfigurationError(
+                f"{_safe(url)!r}: Redis Sentinel and Redis Cluster cannot be used yet; give the URL of one server, "
+                'as in "redis://localhost"'
+            )
         if not url.startswith(SCHEMES):
             raise ConfigurationError(f"{_safe(url)!r} is no URL of a broker; use one of {', '.join(SCHEMES)}")
         self._url = url.replace("valkey", "redis", 1) if url.startswith("valkey") else url

@@ -345,6 +345,8 @@ class Link:
     def _came_up(self) -> None:
         self.up = True
         self._down.clear()
+        if self.failed:  # also who has given out an id while nothing was heard
+            self._affected.update(dict.fromkeys(self._layer.affected(())))
         if self.failed or self._affected:
             self.failed = False
             logger.warning(

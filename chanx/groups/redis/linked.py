@@ -65,6 +65,7 @@ class Linked:
         self.histories = Histories()
         self._names = names
         self._keeper = Keeper(names, names.prefix)
+        self.members.begun = self._opened  # from the first connection on, what is meant for single ones is heard
         self._options = options
         self._owners: set[str] = set()
         self._numbers = itertools.count()
@@ -120,7 +121,7 @@ class Linked:
         """The ids of the members of these groups, but not of those whose groups are filled when the link is back."""
         every = list(groups)
         filled = self._tracks.broke(every)
-        ids = dict.fromkeys(self.members.ids_in(set(every).difference(filled)))
+        ids = dict.fromkeys((*self.members.ids_in(set(every).difference(filled)), *self.members.alone()))
         ids.update(dict.fromkeys(self.members.ids_in(filled, hearing_events=True)))
         return list(ids)
 
