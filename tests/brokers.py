@@ -90,6 +90,10 @@ class Broker:
             told: Any = client.pubsub_numsub(*channels)
         return {name: count for name, count in (told.items() if isinstance(told, dict) else told) if count}
 
+    def keys(self) -> set[str]:
+        """The names of all that is stored there. Other tests' histories may be among them, until they expire."""
+        return set(self.command("KEYS", "*"))
+
     def calls(self, name: str) -> int:
         """How often a command has been called so far."""
         stats: Any = self.command("INFO", "commandstats")
