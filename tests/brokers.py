@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import shutil
 import signal
 import socket
 import subprocess
@@ -9,6 +10,7 @@ import tempfile
 import time
 from collections.abc import Iterator
 from contextlib import contextmanager, suppress
+from pathlib import Path
 from typing import Any
 
 import redis
@@ -32,6 +34,7 @@ class Broker:
         self.url = f"redis://{HOST}:{self.port}"
         words = [program, "--port", str(self.port), "--bind", HOST, "--save", "", "--appendonly", "no", "--dir", folder]
         self._words = [*words, *options]
+        self._folder = Path(folder)
         self._process: subprocess.Popen[bytes] | None = None
 
     def start(self) -> None:
@@ -65,6 +68,12 @@ class Broker:
             self._process.kill()
             self._process.wait()
             self._process = None
+
+    def forget(self) -> None:
+        """Remove its files, while it does not run."""
+        assert self._process is None
+        for path in self._folder.iterdir():
+            shutil.rmtree(path) if path.is_dir() else path.unlink()
 
     def halt(self) -> None:
         """Let it answer nothing, with all connections as they are."""

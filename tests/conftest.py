@@ -33,6 +33,17 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
     return Sharing(config, log)
 
 
+def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
+    """Print what the tests of faults have counted, whichever process has run them."""
+    reports = [one for kind in ("passed", "failed") for one in terminalreporter.getreports(kind)]
+    rows = [value for report in reports for name, value in report.user_properties if name == "faults"]
+    if rows:
+        from tests.faults.account import table
+
+        terminalreporter.section("messages, while things break")
+        terminalreporter.write_line(table(rows))
+
+
 # Machines that do other work as well take longer than a second or two now and then; what is there is not waited for.
 inspect.unwrap(connect).__kwdefaults__["timeout"] = 20.0
 
