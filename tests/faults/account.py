@@ -89,6 +89,8 @@ def account(
                 f"{client.name} was not told of {len(silent)} lost ones, the first {silent[0]}: {_digest(client)}"
             )
         wrong += [f"{client.name}: {what}" for what in client.wrong]
+        if client.jumps and not dropping:
+            wrong.append(f"{client.name} jumped: {client.jumps}")
         row.expected += len(expected)
         row.recovered += sum(push.recovered for push in pushes)
         row.live += sum(not push.recovered for push in pushes) - repeated

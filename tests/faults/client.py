@@ -88,6 +88,7 @@ class Client:
         joined: the connection is open, and a stream knows where it stands.
         last: the last number.
         duplicates: pushes that came twice.
+        jumps: what came instead of the next push: a server may do that only where its policy is to drop.
         wrong: what a server must not do.
     """
 
@@ -107,6 +108,7 @@ class Client:
         self.log: list[Entry] = []
         self.joined = False
         self.last = self.duplicates = 0
+        self.jumps: list[tuple[int, int]] = []
         self.wrong: list[str] = []
         self._path, self._ports = path, ports
         self._leaves, self._receive_buffer = leaves, receive_buffer
@@ -247,7 +249,7 @@ class Client:
         elif seq <= last:
             self.duplicates += 1
         elif not self._missing:
-            self.wrong.append(f"jumped from {last} to {seq}")
+            self.jumps.append((last, seq))
             await self._ask()
 
     async def _joined(self, frame: dict[str, Any]) -> None:
