@@ -1,8 +1,8 @@
 """What the servers and the publisher of the end-to-end tests run: rooms whose messages are numbered.
 
-Rooms whose name begins with `kept` have a history. A client comes to `/chat`, `/closing` or `/dropping`, which differ in
-what becomes of it when it may have missed something, or is too slow, and says in its query which room it joins, and
-whether as a stream.
+Rooms whose name begins with `kept` have a history. A client comes to one of four channels, which differ in what becomes
+of it when it may have missed something, or is too slow. It says in its query which room it joins, and whether as a
+stream.
 """
 
 from __future__ import annotations
@@ -20,7 +20,7 @@ from starlette.routing import Route, WebSocketRoute
 from chanx import Channel, Context, History, Limits
 from chanx.groups.redis import RedisLayer
 
-#: What is kept of a room: the most that may be. No test publishes more in one, so nothing is missing but what Redis lost.
+#: What is kept of a room: the most that may be. No test publishes more, so nothing is gone but what Redis lost.
 SIZE = 10_000
 RULES = {"kept*": History(size=SIZE, ttl=3600)}
 

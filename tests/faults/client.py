@@ -7,6 +7,7 @@ written down: a push that comes twice, a jump, an answer that is wrong.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import json
 import random
 import socket
@@ -157,10 +158,8 @@ class Client:
             except (OSError, InvalidHandshake, TimeoutError, EOFError):
                 self.home += 1  # elsewhere
             pause = self._leaves.uniform(0, 0.3) if self._leaves is not None else PAUSE
-            try:
+            with contextlib.suppress(TimeoutError):
                 await asyncio.wait_for(self._over.wait(), pause)
-            except TimeoutError:
-                pass
 
     async def _live(self) -> None:
         ports = self._ports()

@@ -20,7 +20,14 @@ from tests.faults.proxy import Proxy
 from tests.faults.publisher import Publisher, Sent
 from tests.servers import Server, serve
 
-PATIENCE = 20.0
+PATIENCE = 60.0
+
+SORTS: tuple[tuple[Kind, str], ...] = (
+    ("stream", "/chat"),
+    ("member", "/chat"),
+    ("plain", "/chat"),
+    ("plain", "/closing"),
+)
 
 #: What is appended to the file is with the kernel before anybody hears of it, so killing Redis loses nothing.
 DURABLE = ("--appendonly", "yes", "--appendfsync", "no")
@@ -169,7 +176,7 @@ class Crowd:
     def mixed(self, times: int, *, chance: random.Random | None = None) -> None:
         """So many of each sort at each process; with `chance`, they come and go."""
         for home in range(len(self.farm.ports())):
-            for kind, path in (("stream", "/chat"), ("member", "/chat"), ("plain", "/chat"), ("plain", "/closing")):
+            for kind, path in SORTS:
                 for _ in range(times):
                     leaves = random.Random(chance.random()) if chance is not None else None
                     self.add(kind, home, path, leaves=leaves)

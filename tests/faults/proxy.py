@@ -18,6 +18,7 @@ class Proxy:
 
     Attributes:
         port: where it listens.
+        beyond: the ports that the server knows its connections by.
     """
 
     def __init__(self, target: int) -> None:
@@ -27,6 +28,7 @@ class Proxy:
         self._forth = threading.Event()  # from clients to the server
         self._back = threading.Event()
         self._open = True
+        self.beyond: set[int] = set()
         self.go_on()
         self._listener = socket.create_server((HOST, 0), backlog=128)
         self.port: int = self._listener.getsockname()[1]
@@ -77,6 +79,7 @@ class Proxy:
                 _close(client)
                 continue
             server.settimeout(None)
+            self.beyond.add(server.getsockname()[1])
             with self._lock:
                 self._sockets += [client, server]
             for source, to, gate in ((client, server, self._forth), (server, client, self._back)):

@@ -65,8 +65,8 @@ class Publisher:
             most: so many in each, until more are allowed.
             every: seconds between two numbers.
             size: characters in each.
-            options: `sync`: by `broadcast_sync`; `once`: with an idempotency key in rooms that keep a history, and again
-                where it is unsure whether it was published.
+            options: `sync`: by `broadcast_sync`; `once`: with an idempotency key in rooms that keep a history, and
+                again where it is unsure whether it was published.
         """
         self._ask(do="begin", rooms=rooms, most=most, every=every, size=size, **options)
 

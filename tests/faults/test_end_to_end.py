@@ -19,7 +19,7 @@ import pytest
 
 from tests.faults.account import Row, account
 from tests.faults.client import Client, Kind
-from tests.faults.farm import Crowd, Farm, running, until
+from tests.faults.farm import Crowd, Farm, Node, running, until
 from tests.faults.publisher import Sent
 from tests.full import FULL
 
@@ -91,11 +91,15 @@ class Case:
     def account(
         self, name: str, kind: Kind, clients: list[Client], sent: dict[str, Sent], *, dropping: bool = False
     ) -> Row:
-        """One row: nothing was lost silently, nothing came twice, and nothing is missing in the account."""
+        """One row: nothing was lost silently, nothing came twice, and nothing is missing in the account.
+
+        Who counts no positions, and comes back to another process, may hear again what is just on its way there.
+        """
         row, wrong = account(name, kind, clients, sent[self.crowd.rooms[kind]], dropping=dropping)
         self._record("faults", asdict(row))
         assert not wrong, "\n".join(wrong)
-        assert row.silent == row.duplicated == 0
+        assert row.silent == 0
+        assert row.duplicated == 0 or kind != "stream"
         assert row.live + row.recovered + row.announced + row.dropped == row.expected > 0
         return row
 
@@ -173,16 +177,16 @@ def test_redis_throws_out_a_process_that_does_not_read(farm: Farm, begin: Callab
     crowd.mixed(TIMES)
     case.begin(every=0.001, size=size, once=True)
 
-    def subscribers() -> int:
-        return len(broker.command("CLIENT", "LIST", "TYPE", "pubsub"))
+    def hears(node: Node) -> bool:
+        subscribers: list[dict[str, str]] = broker.command("CLIENT", "LIST", "TYPE", "pubsub")
+        return any(int(one["addr"].rpartition(":")[2]) in node.proxy.beyond for one in subscribers)
 
     for number in range(ROUNDS):
         node = farm.nodes[number % len(farm.nodes)]
         with crowd.breaking(crowd.at(number % len(farm.nodes), "plain")):
-            before = subscribers()
             node.running.signal(signal.SIGSTOP)
             node.proxy.halt(forth=False)
-            until(lambda before=before: subscribers() < before, "Redis throws it out")  # type: ignore[misc]
+            until(lambda node=node: not hears(node), "Redis throws it out")  # type: ignore[misc]
             node.proxy.go_on()
             node.running.signal(signal.SIGCONT)
     rows = case.end(size=size)
