@@ -109,17 +109,27 @@ class Farm:
         self.nodes = [Node(name, self.broker, env) for name in names]
         for node in self.nodes:
             self._stack.callback(node.close)
-        self.publisher: Publisher = self._enter(Publisher(self.broker.url))
         self.portal: BlockingPortal = self._enter(start_blocking_portal("asyncio"))
+        self.publisher: Publisher = self._enter(Publisher(self.broker.url))
 
     def _enter(self, manager: AbstractContextManager[Any]) -> Any:
         return self._stack.enter_context(manager)
 
     def start(self) -> None:
-        """Let all run, and be whole."""
+        """Let all run."""
         for node in self.nodes:
-            node.proxy.go_on()
             node.start()
+
+    def abandon(self) -> None:
+        """A test has failed amid of what it broke: end all that it may have left, and begin anew."""
+        self.publisher.close()
+        for node in self.nodes:
+            node.kill()
+            node.proxy.go_on()
+            node.proxy.cut()
+        self.broker.kill()
+        self.broker.start()
+        self.publisher = self._enter(Publisher(self.broker.url))
 
     def close(self) -> None:
         self._stack.close()
@@ -158,8 +168,9 @@ class Crowd:
         return self
 
     def __exit__(self, *_: object) -> None:
-        self.farm.publisher.end()
-        self.leave()
+        if self._runs:  # it has not come to its end
+            self.farm.abandon()
+            self.leave()
 
     def add(self, kind: Kind, home: int, path: str = "/chat", **options: Any) -> Client:
         """One more client; `options` are those of `Client`."""

@@ -7,6 +7,7 @@ each run, and rise by 1 with every message that may have been published.
 from __future__ import annotations
 
 import asyncio
+import contextlib
 import itertools
 import json
 import os
@@ -54,8 +55,16 @@ class Publisher:
         return self
 
     def __exit__(self, *_: object) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Kill it."""
         self._process.kill()
-        self._process.communicate()
+        self._process.wait()
+        for pipe in (self._process.stdin, self._process.stdout):
+            if pipe is not None:
+                with contextlib.suppress(BrokenPipeError):
+                    pipe.close()
 
     def begin(self, rooms: list[str], *, most: int, every: float = 0.0, size: int = 0, **options: bool) -> None:
         """Publish the same numbers to each of these rooms, in the background, until told to end.
