@@ -12,6 +12,7 @@ from importlib import import_module
 COMMANDS = {
     "dispatch": "CPU time per message, as a ratio to hand-written limits",
     "instructions": "machine instructions per message under valgrind, as a ratio to the same limits",
+    "capacity": "what one server process and one Redis server carry: connections, broadcasts, histories",
     "fanout": "CPU time of a broadcast for each member, as a ratio to hand-written ways to send it",
     "lifecycle": "what a connection costs without messages, in CPU time and memory, and what starting costs",
     "redis": "groups across processes: CPU time and latency, beside redis-py used bare and beside peers",

@@ -1,6 +1,8 @@
 """The benchmarks run, and their limits do the work that they are limits of. No times are judged here."""
 
 import json
+import subprocess
+import sys
 from pathlib import Path
 
 import anyio
@@ -12,6 +14,7 @@ from benchmarks.__main__ import main
 from benchmarks.across.contestants import OURS
 from benchmarks.across.contestants import PEERS as REDIS_PEERS
 from benchmarks.backend import BACKENDS, BackendName
+from benchmarks.capacity import serving
 from benchmarks.contestants import Contestant, heats
 from benchmarks.crowds import WRITERS, Consumers, Crowd, Loop, Members, Sends
 from benchmarks.fanout import HEATS
@@ -21,6 +24,7 @@ from benchmarks.stream import Streamer, frame, streamers
 from benchmarks.wire import App, UnansweredError, answers, timed
 from tests.brokers import Broker
 from tests.full import FULL
+from tests.servers import ROOT
 from tests.tables import assert_rows, benchmark, names
 
 FRAMEWORKS = ("Starlette", "FastAPI")
@@ -174,3 +178,31 @@ async def test_contestant_that_does_not_answer_has_no_time() -> None:
     app: App = mute
     with pytest.raises(UnansweredError, match="6 frames expected, 0 sent"):
         await timed(app, ["{}"], 2, 3)
+
+
+def capacity(*arguments: str) -> dict[str, str]:
+    """What the command prints: each figure by its name."""
+    command = [sys.executable, "-m", "benchmarks", "capacity", "--quick", *arguments]
+    ended = subprocess.run(command, cwd=ROOT, capture_output=True, text=True, check=False, timeout=300)
+    assert ended.returncode == 0, ended.stdout + ended.stderr
+    assert "; 50 connections\n" in ended.stdout
+    table = ended.stdout.split("\n", 2)[2].strip()
+    return {line[:55].strip(): line[55:].strip() for line in table.splitlines()}
+
+
+def test_capacity_prints_every_figure(redis_server: str) -> None:
+    found = capacity()
+    assert len(found) == 14, redis_server
+    assert all(figure[0].isdigit() for figure in found.values())
+    for name in ("an open connection, memory of the process", "Redis: each of 10 messages"):
+        assert float(found[name].split()[0]) > 0
+
+
+def test_capacity_measures_a_server_of_ones_own() -> None:
+    with serving() as (url, process):
+        assert len(capacity("--url", url, "--pid", str(process.pid), "--deflate")) == 4
+
+
+def test_capacity_wants_both_the_address_and_the_process(capsys: pytest.CaptureFixture[str]) -> None:
+    assert main(["capacity", "--url", "ws://127.0.0.1:8000/"]) == 2
+    assert "--url and --pid" in capsys.readouterr().err
