@@ -246,7 +246,7 @@ def run(arguments: Namespace) -> int:
     with redis_server() as (url, broker):
         for what, env in _ways(url):
             with serving(**env) as (address, process):
-                alone = asyncio.run(broadcasts(address, process, 1, 20 * bursts, arguments.deflate))
+                alone = asyncio.run(broadcasts(address, process, 1, 5 * bursts, arguments.deflate))
                 cost = asyncio.run(broadcasts(address, process, count, bursts, arguments.deflate))
             _row(f"a broadcast {what} to one member, CPU time", f"{alone * 1e6:.1f} µs")
             _row(f"a broadcast {what}, CPU time for each of {count}", f"{cost * 1e6:.1f} µs")
