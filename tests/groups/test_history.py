@@ -205,6 +205,12 @@ async def test_what_cannot_be_had_is_told_with_the_position(world: World, kind: 
         assert brief(await frames(world, client, 1)) == [(8, "h")]
 
 
+async def test_a_page_begins_with_what_comes_next(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
+    """More is missing than is kept, and what is kept would fill the first page."""
+    monkeypatch.setattr("chanx._streams.PAGE", 2)
+    await test_what_cannot_be_had_is_told_with_the_position(world, "too old")
+
+
 async def test_a_count_that_is_lost_begins_a_new_epoch(world: World) -> None:
     channel = channel_of(world)
     await publish(channel, "a", "b")

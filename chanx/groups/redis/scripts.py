@@ -64,7 +64,9 @@ if missing < 0 and ARGV[4] == epoch and ARGV[7] == '1' then
 end
 if ARGV[4] ~= epoch or missing < 0 or missing > most then return {{epoch, seq, 0, packets}} end
 if missing > 0 then
-  found = redis.call('XRANGE', KEYS[2], string.format('%d-0', tonumber(ARGV[3]) + 1), '+', 'COUNT', ARGV[8])
+  local first = string.format('%d-0', tonumber(ARGV[3]) + 1)
+  found = redis.call('XRANGE', KEYS[2], first, '+', 'COUNT', ARGV[8])
+  if #found == 0 or found[1][1] ~= first then return {{epoch, seq, 0, packets}} end
 end
 if #found ~= math.min(missing, tonumber(ARGV[8])) then return {{epoch, seq, 0, packets}} end
 for at = 1, #found do packets[at] = found[at][2][2] end
