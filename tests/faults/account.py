@@ -160,11 +160,14 @@ def _around(log: Sequence[Entry], number: int) -> tuple[int, int]:
 
 
 def _miscounted(clients: Iterable[Client]) -> list[str]:
-    """All that heard a number of an epoch have heard it at the same position, and positions have no hole."""
+    """All that heard a number of an epoch have heard it at the same position, and positions have no hole.
+
+    Of what comes between a `recover` and its answer, the epoch is known with the answer only.
+    """
     offsets: dict[str, int] = {}
     for client in clients:
         for entry in client.log:
-            if isinstance(entry, Push):
+            if isinstance(entry, Push) and not entry.recovered:
                 epoch, seq = entry.place
                 if offsets.setdefault(epoch, seq - entry.number) != seq - entry.number:
                     return [

@@ -118,7 +118,6 @@ class Client:
         self._over = asyncio.Event()
         self._socket: ClientConnection | None = None
         self._place: tuple[str, int] | None = None  # epoch and seq
-        self._epoch = ""  # that of what comes live
         self._missing = False
         self._ref = 0
 
@@ -222,9 +221,10 @@ class Client:
         elif action == "joined":
             await self._joined(frame)
         elif action == "position" and frame.get("recovered") is False:
-            self._epoch = frame["epoch"]
             if not self._missing:
                 self._lost(frame)
+        elif action == "position" and self._place is not None and frame["seq"] == self._place[1]:
+            self._place = frame["epoch"], frame["seq"]  # the count goes on under another epoch
         elif action == "recovered":
             self._recovered(frame["streams"][self.room])
         else:
@@ -241,18 +241,18 @@ class Client:
             self.wrong.append(f"came before joined: {frame['number']}")
             return
         epoch, last = self._place
-        if self._missing and self._epoch != epoch:
-            return  # it is counted anew, which the answer will say
         if seq == last + 1:
             self._take(frame, (epoch, seq))
+        elif self._missing:
+            return  # it comes again, with what is missing
         elif seq <= last:
             self.duplicates += 1
-        elif not self._missing:
+        else:
             self.jumps.append((last, seq))
             await self._ask()
 
     async def _joined(self, frame: dict[str, Any]) -> None:
-        place = self._epoch, _ = frame["epoch"], frame["seq"]
+        place = frame["epoch"], frame["seq"]
         self.joined = True
         if self._place is None:
             self._place = place
@@ -270,10 +270,11 @@ class Client:
     def _recovered(self, answer: dict[str, Any]) -> None:
         self._missing = False
         if answer["recovered"] is not True:
-            self._epoch = answer["epoch"]
             self._lost(answer)
-        elif self._place != (answer["epoch"], answer["seq"]):
+        elif self._place is None or self._place[1] != answer["seq"]:
             self.wrong.append(f"recovered up to {answer}, but stands at {self._place}")
+        else:
+            self._place = answer["epoch"], answer["seq"]
 
     def _lost(self, frame: dict[str, Any]) -> None:
         self._place = frame["epoch"], frame["seq"]
