@@ -17,6 +17,7 @@ from docs.snippets.howto import wire
 
 # Snippets that are tests themselves: they run here, on both backends like all others.
 from docs.snippets.howto.test_chat import *  # noqa: F403
+from docs.snippets.howto.test_history import *  # noqa: F403
 from docs.snippets.howto.test_stream import *  # noqa: F403
 from docs.snippets.howto.test_topics import *  # noqa: F403
 

@@ -5,7 +5,8 @@ from typing import Any, Literal
 
 from pydantic import BaseModel
 
-from chanx import Channel, Context, Depends, Limits
+from chanx import Channel, Context, Depends, History, Limits
+from chanx.groups.redis import RedisLayer
 from chanx.testing import connect
 
 
@@ -138,6 +139,13 @@ async def no_exception(error: Exception) -> None: ...
 
 
 Channel(refuse="silently")  # error
+Channel(on_gap="ignore")  # error
+Channel(history=History())  # error
+Channel(history={"room:*": 200})  # error
+History(200)  # error
+History(size="many")  # error
+RedisLayer("redis://localhost", unavailable="retry")  # error
+RedisLayer("redis://localhost", timeout="1s")  # error
 Channel(groups=3)  # error
 Channel(limits=Limits(maximum=3))  # error
 Channel(name=3)  # error
@@ -151,6 +159,11 @@ async def use(ctx: Context[State]) -> None:
     ctx.id = "x"  # error
     await ctx.broadcast(A(), "group")  # error
     await ctx.join(3)  # error
+    await ctx.join("a", stream=3)  # error
+    await ctx.join("a", last="20")  # error
+    await ctx.join("a", stream="a", user=None)  # error
+    await ctx.broadcast(A(), group="a", idempotency_key=3)  # error
+    await ctx.emit(A(), group="a", idempotency_key="3")  # error
     await ctx.ask()  # error
     await ctx.ask(A(), 3)  # error
     await ctx.ask(A(), B, timeout="1s")  # error

@@ -9,9 +9,26 @@ from starlette.applications import Starlette
 from starlette.requests import HTTPConnection
 from starlette.routing import WebSocketRoute
 
-from chanx import Channel, Context, Cookie, Depends, Header, Limits, MemoryLayer, Path, Query, Reject, Stats
+from chanx import (
+    Channel,
+    Context,
+    Cookie,
+    Depends,
+    GroupLayer,
+    Header,
+    History,
+    LayerUnavailable,
+    Limits,
+    MemoryLayer,
+    Path,
+    Query,
+    Reject,
+    Stats,
+)
 from chanx.channels.authenticator import DjangoAuthenticator
 from chanx.core.authenticator import BaseAuthenticator
+from chanx.groups.history import HistoryLayer, Recalled
+from chanx.groups.redis import RedisLayer
 from chanx.testing import Client, Stream, capture, connect
 
 
@@ -48,7 +65,10 @@ chat = Channel(
     subprotocols=("chat.v1",),
     groups=MemoryLayer(),
 )
-child = Channel()
+kept = Channel("kept", groups="redis://localhost", history={"room:*": History(size=200, ttl=3600)}, on_gap="close")
+layer: GroupLayer = RedisLayer("rediss://localhost", prefix="a", unavailable="raise", timeout=1, password="x")
+keeping: list[HistoryLayer] = [MemoryLayer(), RedisLayer(queue=10)]
+child = Channel(groups=layer, on_gap="notify", history={})
 chat.include(child, prefix="child.", dependencies=[Depends(user, scope="connection")], tags=["child"])
 
 
@@ -206,6 +226,16 @@ async def use(ctx: Context[State]) -> None:
     assert_type(await failed(KeyError()), B)
     await chat.broadcast(B(), group="a")
     await chat.emit(S(), groups={"a", "b"})
+    await ctx.join("room:7", stream="room", last=20, user="ada")
+    await ctx.broadcast(B(), group="room:7", idempotency_key="1", exclude=[ctx.id, "ada"])
+    await kept.broadcast(B(), group="room:7", idempotency_key=None)
+    kept.broadcast_sync(B(), groups=["room:7"], idempotency_key="1")
+    assert_type(kept.healthy(), bool)
+    assert_type(await keeping[0].recall("room:7", last=20), Recalled)
+    try:
+        await kept.emit(S(), group="room:7")
+    except LayerUnavailable as error:
+        assert_type(error.sent, bool)
     chat.broadcast_sync(B(), group="a")
     chat.emit_sync(S(), connection="x")
     assert_type(chat.stats(), Stats)
