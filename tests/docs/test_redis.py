@@ -16,6 +16,8 @@ import pytest
 from pydantic import BaseModel
 
 from chanx import Channel, Context, History, LayerUnavailable
+from chanx.channels.testing import WebsocketCommunicator
+from chanx.compat.layers import channel_layers
 from chanx.groups.redis import RedisLayer
 from chanx.testing import Closed, connect
 from tests.brokers import Broker
@@ -186,3 +188,24 @@ async def until_answered(http: httpx.AsyncClient) -> None:
             await anyio.sleep(0.02)
         else:
             return
+
+
+@pytest.mark.parametrize("anyio_backend", ["asyncio"])
+async def test_migrate_redis(broker: Broker, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("REDIS_URL", broker.url)
+    monkeypatch.setattr(channel_layers, "_registered", {})
+    module: Any = importlib.import_module("docs.snippets.howto.migrate_redis")
+    try:
+        async with httpx.AsyncClient(
+            transport=httpx.ASGITransport(app=module.app), base_url="http://testserver"
+        ) as http:
+            await until_ready(http)
+            readers = [WebsocketCommunicator(module.app, "/news") for _ in range(2)]
+            for reader in readers:
+                assert (await reader.connect(timeout=30))[0]
+            await readers[0].send_json_to({"text": "hello"})
+            for reader in readers:
+                assert await reader.receive_json_from(timeout=30) == {"text": "hello"}
+                await reader.disconnect()
+    finally:
+        await module.layer.close()
