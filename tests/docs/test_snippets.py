@@ -27,7 +27,11 @@ PAGES = sorted((ROOT / "docs").rglob("*.md"))
 README = (ROOT / "README.md").read_text("utf-8")
 FILES = sorted(SNIPPETS.rglob("*.py"))
 TESTS = sorted(Path(__file__).parent.glob("test_*.py"))
-PUBLIC = [f"chanx.{name}" for name in chanx.__all__] + [f"chanx.testing.{name}" for name in chanx.testing.__all__]
+PUBLIC = [
+    *(f"chanx.{name}" for name in chanx.__all__),
+    *(f"chanx.testing.{name}" for name in chanx.testing.__all__),
+    *("chanx.groups.redis.RedisLayer", "chanx.compat.redis_layer.RedisChannelLayer"),
+]
 
 pytestmark = pytest.mark.anyio
 

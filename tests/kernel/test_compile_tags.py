@@ -8,6 +8,7 @@ import pytest
 from pydantic import AliasChoices, AliasPath, BaseModel, ConfigDict, Field, computed_field
 
 from chanx import Channel
+from chanx.types import CONTROL_ACTIONS
 from tests.kernel.mistakes import refused
 
 
@@ -235,7 +236,7 @@ def test_a_message_that_uses_what_belongs_to_the_envelope(cls: Any, key: str, re
     made(envelope=False).compile()
 
 
-@pytest.mark.parametrize("tag", ["ack", "error", "complete", "cancel", "subscribe", "unsubscribe", "recover"])
+@pytest.mark.parametrize("tag", sorted(CONTROL_ACTIONS))
 def test_every_control_action_is_taken(tag: str) -> None:
     chat = Channel("chat")
     chat.on(msgspec.defstruct("M", [], tag_field="action", tag=tag))(lambda message: None)
