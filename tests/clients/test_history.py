@@ -5,6 +5,7 @@ from __future__ import annotations
 import asyncio
 import importlib
 import json
+import random
 import shutil
 import sys
 from collections.abc import Iterator
@@ -17,11 +18,16 @@ import pytest
 from websockets.asyncio.server import ServerConnection
 from websockets.asyncio.server import serve as websockets_serve
 
+from chanx import Channel, Context, History
 from chanx.asyncapi import document
 from chanx.clients import Client, Place, generate, write
 from chanx.clients.resume import Heard, Streams
+from chanx.testing import Client as InProcess
+from chanx.testing import connect
 from tests.asyncapi import corpus
+from tests.clients.app import Number
 from tests.clients.history import app
+from tests.full import FULL
 from tests.servers import Server, serve
 
 HERE = Path(__file__).parent
@@ -280,3 +286,57 @@ def test_a_topic_that_ends_meanwhile_is_asked_for_again_when_it_is_joined() -> N
         assert heard.asks is not None
         assert json.loads(json.dumps(heard.asks))["topic"] == "thread:5"
         streams.hear(answer(asked(heard), recovered=True, seq=5, epoch="a"))
+
+
+@pytest.mark.anyio
+@pytest.mark.parametrize("anyio_backend", ["trio"])  # where to wait until nothing happens takes no time
+@pytest.mark.parametrize("seed", range(1000 if FULL else 100))
+async def test_whatever_happens_each_push_is_heard_once_or_is_told_to_be_lost(seed: int) -> None:
+    chance = random.Random(seed)
+    channel = Channel("numbers", history={"numbers": History(size=chance.choice((3, 6, 50)))})
+    streams, heard, number = Streams("action"), list[int | None](), 0
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("numbers", stream="numbers", last=chance.choice((0, 2)))
+
+    async def push(most: int) -> None:
+        nonlocal number
+        for _ in range(chance.randrange(most)):
+            number += 1
+            await channel.broadcast(Number(number=number), group="numbers")
+
+    async def hear(client: InProcess) -> None:
+        while frames := await client.drain():
+            for frame in frames:
+                told = streams.hear(frame)
+                if told.passes:
+                    heard.append(frame["number"])
+                heard.extend(None for _ in told.lost)
+                if told.asks is not None and (
+                    last or chance.random() < 0.8
+                ):  # else the connection ends before it is sent
+                    await client.send(dict(told.asks))
+                if chance.random() < 0.3 and not last:
+                    await push(3)
+
+    await push(3)
+    for connection in range(8):
+        last = connection == 7
+        streams.begin()
+        async with connect(channel) as client:
+            if not last and chance.random() < 0.2:
+                continue  # it is cut before anything is read
+            await hear(client)
+            await push(6)
+            await hear(client)
+        await push(6)
+    # the positions are the numbers: nothing is heard twice, and where one is missing, that was told
+    before = heard[0]
+    for one in heard[1:]:
+        assert one is None or before is None or one == before + 1, heard
+        before = one
+    numbers = [one for one in heard if one is not None]
+    assert numbers == sorted(set(numbers))
+    place = streams.places["numbers"].seq
+    assert place == numbers[-1] or heard[-1] is None
