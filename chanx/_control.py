@@ -55,10 +55,11 @@ async def act(connection: Connection, control: Control, text: str) -> None:
         if connection.silence is not None:
             connection.silence.beat()
     elif control.action == "recover":
-        if connection.in_flight(ref):
+        made = connection.made_streams()
+        if connection.in_flight(ref) or ref == made.recovering:
             await duplicate(connection, ref)
         else:
-            await connection.made_streams().recover(text, ref)
+            await made.recover(text, ref)
     elif control.action == "cancel":
         if connection.ahead is not None and connection.ahead.remove(ref):
             detail = "cancelled by the client"

@@ -10,6 +10,8 @@ from __future__ import annotations
 from collections import deque
 from typing import TYPE_CHECKING, Any
 
+import msgspec
+
 from chanx.groups.history import Kept
 from chanx.groups.layer import Publication
 from chanx.types import size_of
@@ -67,7 +69,7 @@ class Queue:
         self._pushed = 0
         self._pushed_size = 0
         self._keyed: dict[tuple[str | None, str], Keyed] | None = None
-        self._owed: dict[str, str] | None = None  # of each stream that lost something: what tells it
+        self._owed: dict[str, Kept] | None = None  # of each stream: the last one that was dropped and not told
 
     def full(self, size: int) -> bool:
         """Is there no room for so many bytes?"""
@@ -109,6 +111,8 @@ class Queue:
             del self._keyed[item.event, item.key]
         if isinstance(item, Publication):
             self._forget(item)
+            if self._owed is not None and isinstance(item, Kept):
+                self._tells(item)
         elif isinstance(item, str):
             self._size -= size_of(item)
         if not self.waiting:
@@ -125,6 +129,14 @@ class Queue:
             self._keyed = self._owed = None
             self._size = self._pushed = self._pushed_size = 0
         return count
+
+    def forgive(self, stream: str) -> None:
+        """The client will be told where it stands in a stream: what is dropped of what waits now need not be told."""
+        if self._owed is not None:
+            self._owed.pop(stream, None)
+        for index, item in enumerate(self.waiting):
+            if isinstance(item, Kept) and item.stream == stream:
+                self.waiting[index] = msgspec.structs.replace(item, notice="")
 
     def seal(self, prefix: str) -> None:
         """Pushes that wait with such a key keep their place; a later one with the same key gets a place of its own."""
@@ -208,16 +220,23 @@ class Queue:
                 return
 
     def _owe(self, publication: Publication) -> None:
-        """The client of a stream is told where it stands, once it has caught up."""
+        """The client of a stream is told that the last one was dropped; the next position tells of others."""
         if isinstance(publication, Kept) and publication.notice:
             if self._owed is None:
                 self._owed = {}
-            self._owed[publication.stream] = publication.notice
+            self._owed[publication.stream] = publication
+
+    def _tells(self, following: Kept) -> None:
+        """A push that goes out tells by its position what was dropped before it."""
+        assert self._owed is not None
+        dropped = self._owed.get(following.stream)
+        if dropped is not None and dropped.seq < following.seq:
+            del self._owed[following.stream]
 
     def _tell(self) -> None:
         owed, self._owed = self._owed or {}, None
-        for notice in owed.values():
-            self.add(notice, size_of(notice))
+        for dropped in owed.values():
+            self.add(dropped.notice, size_of(dropped.notice))
 
     def _added(self) -> None:
         """A push was queued."""

@@ -1,14 +1,14 @@
 """The groups with history that a connection's client knows of, each by a public name: its streams.
 
-Rules: a stream's frames go out in the order of their positions, each once. What comes live while something older is
-still to be sent is held: so many, and what comes after them is asked for again. One thing at a time is sent out of
-turn. A client is given only what this connection has itself joined.
+Rules: one thing at a time is sent out of turn, by one task. A client is given only what this connection has itself
+joined. Of what is sent again, one page at a time is in memory, and so many connections of one event loop ask for one
+at a time, so that those who publish are not kept waiting.
 """
 
 from __future__ import annotations
 
 import logging
-from collections import deque
+import weakref
 from typing import TYPE_CHECKING, Annotated, Any, cast
 
 import anyio
@@ -16,12 +16,13 @@ import msgspec
 
 from chanx import _answers, _frames
 from chanx._states import State
+from chanx._stream import Stream
 from chanx.exceptions import ConnectionClosed, LayerUnavailable
-from chanx.groups.history import MOST
+from chanx.groups.history import MOST, PAGE
 
 if TYPE_CHECKING:
     from chanx.connection import Connection
-    from chanx.groups.history import HistoryLayer, Kept, Recalled
+    from chanx.groups.history import HistoryLayer, Recalled
 
 logger = logging.getLogger("chanx")
 
@@ -29,10 +30,12 @@ logger = logging.getLogger("chanx")
 MOST_STREAMS = 100
 #: Frames that one `recover`, or one join, may bring.
 BACKLOG = 1000
-#: So many are read at once: they are in memory until the client has taken them.
-PAGE = 100
-#: What may come live while a stream catches up, and how often it may have been too much.
-HELD, ROUNDS = 100, 10
+#: How often what comes live may be more than a stream can hold while it catches up.
+ROUNDS = 10
+#: Pages that the connections of one event loop may ask for at a time, and how long one waits for its turn, in seconds.
+READS, TURN = 50, 30.0
+
+_reads: weakref.WeakKeyDictionary[Any, anyio.Semaphore] = weakref.WeakKeyDictionary()
 
 
 class _Position(msgspec.Struct):
@@ -51,98 +54,6 @@ class _Recover(msgspec.Struct):
 _recover = msgspec.json.Decoder(_Recover).decode
 
 
-class Stream:
-    """One group with history, for one client.
-
-    Attributes:
-        group: its name.
-        name: what the client calls it.
-        epoch: the life of its count.
-        seq: the position that the client has been told.
-        held: what came live while something older is still to be sent; None while nothing is.
-        again: more came than could be held.
-        gone: it was left.
-    """
-
-    __slots__ = ("_streams", "again", "epoch", "gone", "group", "held", "name", "seq")
-
-    def __init__(self, streams: Streams, group: str, name: str) -> None:
-        self._streams = streams
-        self.group = group
-        self.name = name
-        self.epoch = ""
-        self.seq = 0
-        self.held: deque[Kept] | None = deque()
-        self.again = self.gone = False
-
-    def take(self, kept: Kept) -> None:
-        """One that comes live."""
-        if self.held is not None:
-            if len(self.held) < HELD:
-                self.held.append(kept)
-            else:
-                self.again = True
-        elif kept.epoch != self.epoch or kept.seq > self.seq + 1:  # something did not come
-            self.held = deque((kept,))
-            self._streams.catch_up(self)
-        elif kept.seq > self.seq:
-            self._send(kept)
-
-    def check(self) -> None:
-        """Something may not have come."""
-        if self.held is None:
-            self.held = deque()
-            self._streams.catch_up(self)
-
-    def release(self) -> bool:
-        """Let go out what was held; False where something is missing before it."""
-        held, self.held, again, self.again = self.held or (), None, self.again, False
-        for kept in held:
-            if kept.epoch != self.epoch or kept.seq > self.seq + 1:
-                again = True
-                break
-            if kept.seq > self.seq:
-                self._send(kept)
-        if again:
-            self.held = deque()
-        return not again
-
-    def excludes(self, kept: Kept, live: bool) -> bool:
-        """Is it not for this client?"""
-        user, connection = self._streams.user, self._streams.connection
-        if live and connection.id in kept.exclude:
-            return True
-        return bool(user) and user in (kept.exclude if live else kept.users)
-
-    def told(self, action: str = "position", lost: bool = False) -> str:
-        """The frame that tells where the client stands."""
-        return _frames.position(self._streams.connection.plan, action, self.name, self.seq, self.epoch, lost)
-
-    def _send(self, kept: Kept) -> None:
-        self.seq = kept.seq
-        connection = self._streams.connection
-        if not connection.outbox.push(self._framed(kept, self.excludes(kept, live=True))):
-            connection.overloaded("its outbox is full")
-
-    def _framed(self, kept: Kept, excluded: bool) -> Kept:
-        """A push with the envelope, or what tells of its place; made once for all members with the same name."""
-        made = kept.framed
-        if made is None:
-            made = {}
-            msgspec.structs.force_setattr(kept, "framed", made)
-        key = f"{self.name}\n{excluded}\n{self._streams.connection.plan.discriminator}"
-        framed = made.get(key)
-        if framed is None:
-            text = self.told() if excluded else with_place(kept, self.name)
-            framed = made[key] = type(kept)(text, stream=self.name, notice=self.told(lost=not excluded))
-        return cast("Kept", framed)
-
-
-def with_place(kept: Kept, name: str) -> str:
-    """A broadcast as the frame of a stream."""
-    return kept.body[:-1] + _frames.stream_envelope(name, kept.seq)
-
-
 class Streams:
     """The streams of one connection.
 
@@ -151,17 +62,18 @@ class Streams:
         groups: by name of the group.
         names: by public name.
         user: the key of the connection's user, which `exclude=` goes by in what is sent again.
+        recovering: the ref of the `recover` that has no answer yet; empty where there is none.
     """
 
-    __slots__ = ("_lock", "_recovering", "connection", "groups", "names", "user")
+    __slots__ = ("_behind", "_lock", "connection", "groups", "names", "recovering", "user")
 
     def __init__(self, connection: Connection) -> None:
         self.connection = connection
         self.groups: dict[str, Stream] = {}
         self.names: dict[str, Stream] = {}
-        self.user = ""
+        self.user = self.recovering = ""
         self._lock = anyio.Lock()
-        self._recovering = False
+        self._behind: dict[Stream, None] = {}  # a task catches up with these
 
     @property
     def _layer(self) -> HistoryLayer:
@@ -175,31 +87,36 @@ class Streams:
             ConnectionClosed: the connection has ended.
             LayerUnavailable: the broker cannot be reached.
         """
-        self._check(group, name)
-        self.user = user or self.user
         connection = self.connection
-        if group in self.groups:
-            await connection.join(group)
-            return
-        was_member = group in connection.groups
-        stream = self.groups[group] = self.names[name] = Stream(self, group, name)
-        try:
-            await connection.join(group)
-            async with self._lock:
-                recalled = await self._layer.recall(group, last=min(last, BACKLOG), most=BACKLOG)
-                stream.epoch, stream.seq = recalled.epoch, recalled.seq - len(recalled.entries)
+        async with self._lock:
+            self._check(group, name)
+            self.user = user or self.user
+            if group in self.groups:
+                await connection.join(group)
+                return
+            was_member = group in connection.groups
+            stream = self.groups[group] = self.names[name] = Stream(self, group, name)
+            try:
+                await connection.join(group)
+                opened = connection.state is not State.HANDSHAKE
+                recalled = await self._read(group, last=min(last, BACKLOG), page=PAGE if opened else 1)
+                entries = recalled.entries
+                stream.epoch, stream.seq = recalled.epoch, entries[0].seq - 1 if entries else recalled.seq
                 await connection.send_text(stream.told("joined"))
-                caught_up = not recalled.entries or connection.state is not State.HANDSHAKE
-                if caught_up:  # before the accept there may be no room for all
+                if entries and not opened:  # before the accept there may be no room for all
+                    stream.check()
+                elif entries:
                     await self._send_all(stream, recalled)
-                    caught_up = stream.gone or stream.release()
-        except BaseException:
-            self.drop(group)
-            if not was_member:
-                connection.leave(group)
-            raise
-        if not caught_up:
-            self._spawn(stream)
+                    if not await self._send_missing(stream, recalled.seq):
+                        await connection.send_text(stream.told(lost=True))
+            except BaseException:
+                if self.groups.get(group) is stream:
+                    self.drop(group)
+                    if not was_member:
+                        connection.leave(group)
+                raise
+        if not stream.gone and not stream.live():
+            self.catch_up(stream)
 
     def drop(self, group: str) -> None:
         """It is left."""
@@ -215,8 +132,12 @@ class Streams:
         return self.groups.keys() >= self.connection.groups and not self.connection.hears_events
 
     def catch_up(self, stream: Stream) -> None:
-        """Something did not come."""
-        self._spawn(stream)
+        """Something did not come, or is held."""
+        idle = not self._behind
+        self._behind[stream] = None
+        if idle:
+            connection = self.connection
+            connection.home.spawn(self._safely, self._catch_up, context=connection.variables)
 
     async def recover(self, text: str, ref: str) -> None:
         """A client that has come back asks for what it has missed."""
@@ -230,47 +151,75 @@ class Streams:
             found = {"loc": ["streams"], "type": "streams", "msg": problem}
             frame = _frames.error_frame(plan, "invalid_message", "the streams are invalid", [found], ref)
             await _answers.refuse(connection, frame)
-        elif self._recovering:
+        elif self.recovering:
             detail = "another recover has no answer yet"
             await _answers.refuse(connection, _frames.error_frame(plan, "overloaded", detail, None, ref))
         else:
-            self._recovering = True
-            connection.home.spawn(self._recover, wanted, ref, context=connection.variables)
+            self.recovering = ref
+            connection.home.spawn(self._safely, self._recover, wanted, ref, context=connection.variables)
 
     # -- in the background ----------------------------------------------------------------------------
 
-    def _spawn(self, stream: Stream) -> None:
+    async def _safely(self, work: Any, *args: Any) -> None:
+        """Do it; where that fails, the client is to come back, so nothing is lost without a word."""
         connection = self.connection
-        connection.home.spawn(self._catch_up, stream, context=connection.variables)
-
-    async def _catch_up(self, stream: Stream) -> None:
-        """Send what comes after the last position, until nothing is missing any more."""
         try:
-            async with self._lock:
-                for _ in range(ROUNDS):
-                    if stream.held is None:
-                        return
-                    if not await self._send_missing(stream):
-                        await self.connection.send_text(stream.told(lost=True))
-                    if stream.gone or stream.release():
-                        return
-            self.connection.overloaded(f"it does not catch up with {stream.name!r}")
+            await work(*args)
         except ConnectionClosed:
             pass
         except LayerUnavailable as error:
-            logger.info("connection %s cannot catch up with %r: %s", self.connection.id, stream.name, error)
-            self.connection.close(1012, "messages may have been lost")
+            logger.info("connection %s cannot catch up: %s", connection.id, error)
+            connection.close(1012, "messages may have been lost")
+        except Exception as error:  # noqa: BLE001 - whatever it is: what comes after would wait for ever
+            connection.report("sending what was missed", error)
+            connection.close(1012, "messages may have been lost")
 
-    async def _send_missing(self, stream: Stream, most: int = BACKLOG) -> bool:
-        """Send what comes after the position of a stream; False where that cannot be had, and it stands at the end."""
-        stream.again = False
-        end: int | None = None
+    async def _catch_up(self) -> None:
+        """Send what comes after the last position of each stream, until nothing is missing any more."""
+        try:
+            while self._behind:
+                async with self._lock:
+                    stream = next(iter(self._behind))
+                    if not await self._caught_up(stream):
+                        self.connection.overloaded(f"it does not catch up with {stream.name!r}")
+                        return
+                    del self._behind[stream]
+        finally:
+            self._behind.clear()
+
+    async def _caught_up(self, stream: Stream) -> bool:
+        for _ in range(ROUNDS):
+            if stream.gone or stream.held is None or await stream.settle():
+                return True
+            if not await self._send_missing(stream):
+                await self.connection.send_text(stream.told(lost=True))
+        return stream.gone or await stream.settle()
+
+    async def _send_missing(
+        self, stream: Stream, end: int | None = None, most: int = BACKLOG, *, answered: bool = False
+    ) -> bool:
+        """Send what comes after the position of a stream; False where that cannot be had, and it stands at the end.
+
+        Args:
+            stream: which.
+            end: up to where, if that has been asked already.
+            most: so many; more cannot be had.
+            answered: an answer will tell the epoch.
+        """
+        if end is None and stream.again:
+            stream.hold()
         while end is None or (stream.seq < end and not stream.gone):
-            options = {"after": stream.seq, "most": most if end is None else MOST, "page": PAGE}
-            recalled = await self._layer.recall(stream.group, epoch=stream.epoch, **options)
+            allowed = most if end is None else MOST
+            recalled = await self._read(stream.group, after=stream.seq, epoch=stream.epoch, most=allowed, page=PAGE)
+            if recalled.epoch != stream.epoch:
+                self.connection.outbox.forgive(stream.name)
             if not recalled.complete:
                 stream.epoch, stream.seq = recalled.epoch, recalled.seq
                 return False
+            if recalled.epoch != stream.epoch:  # the count goes on under another name
+                stream.epoch = recalled.epoch
+                if not answered:
+                    await self.connection.send_text(stream.told())
             end = recalled.seq if end is None else end  # what came since is held
             await self._send_all(stream, recalled)
         return True
@@ -279,28 +228,47 @@ class Streams:
         for kept in recalled.entries:
             if stream.gone:
                 return
-            stream.seq = kept.seq
-            excluded = stream.excludes(kept, live=False)
-            await self.connection.send_text(stream.told() if excluded else with_place(kept, stream.name))
+            await stream.send_again(kept)
+
+    async def _read(self, group: str, **options: Any) -> Recalled:
+        """A page of a history, when it is one's turn.
+
+        Raises:
+            LayerUnavailable: the broker cannot be reached, or has too much to do.
+        """
+        home = self.connection.home
+        turns = _reads.get(home)
+        if turns is None:
+            turns = _reads[home] = anyio.Semaphore(READS)
+        try:
+            turns.acquire_nowait()
+        except anyio.WouldBlock:
+            with anyio.move_on_after(TURN) as waiting:
+                await turns.acquire()
+            if waiting.cancelled_caught:
+                raise LayerUnavailable("too many ask for what they have missed") from None
+        try:
+            return await self._layer.recall(group, **options)
+        finally:
+            turns.release()
 
     async def _recover(self, wanted: dict[str, _Position], ref: str) -> None:
-        answered = False
         try:
             async with self._lock:
                 streams = {name: stream for name in wanted if (stream := self.names.get(name)) is not None}
                 for stream in streams.values():
-                    stream.held = deque() if stream.held is None else stream.held
+                    self.connection.outbox.forgive(stream.name)
+                    if stream.held is None:
+                        stream.hold()
                 answer = await self._backlogs(wanted, streams)
-                self._recovering, answered = False, True  # the answer may be read before this task goes on
+                self.recovering = ""  # the answer may be read before this task goes on
                 await self.connection.send_text(_frames.recovered(self.connection.plan, answer, ref))
-                late = [one for one in streams.values() if not one.gone and not one.release()]
-            for stream in late:
-                self._spawn(stream)
-        except ConnectionClosed:
-            pass
+            for stream in streams.values():
+                if not stream.gone and not stream.live():
+                    self.catch_up(stream)
         finally:
-            if not answered:
-                self._recovering = False
+            if self.recovering == ref:
+                self.recovering = ""
 
     async def _backlogs(self, wanted: dict[str, _Position], streams: dict[str, Stream]) -> dict[str, dict[str, Any]]:
         """Send what was missed, as far as it can be had; returns where each stream stands."""
@@ -311,13 +279,14 @@ class Streams:
             if stream is None:
                 answer[name] = {"recovered": False}
                 continue
-            before = stream.epoch, stream.seq
+            before, again = (stream.epoch, stream.seq), stream.again
             stream.epoch, stream.seq = position.epoch, position.seq
             try:
-                whole = await self._send_missing(stream, room)
+                whole = await self._send_missing(stream, most=room, answered=True)
             except LayerUnavailable:
                 whole = False
                 stream.epoch, stream.seq = before
+                stream.again = stream.again or again
             room -= stream.seq - position.seq if whole else 0
             answer[name] = {"recovered": whole, "seq": stream.seq, "epoch": stream.epoch}
         return answer

@@ -30,7 +30,7 @@ LINES: dict[int, tuple[str, ...]] = {
         *("codecs", "groups", "connection", "context"),
         *("_ahead", "_answers", "_asks", "_chunks", "_control", "_drain", "_gate", "_handshake", "_inbox", "_late"),
         *("_lifecycle", "_membership", "_outbox", "_publish", "_queue", "_room", "_runs", "_runtime", "_scoped"),
-        *("_service", "_serving", "_silence", "_states", "_streams", "_suspended", "_topics", "_writers"),
+        *("_service", "_serving", "_silence", "_states", "_stream", "_streams", "_suspended", "_topics", "_writers"),
     ),
     4: ("router", "_sigterm", "_publisher", "_registry", "__init__"),
     5: ("asyncapi", "testing", "messages", "compat", "static", "constants"),

@@ -120,6 +120,10 @@ class TopicOutbox(Outbox):
             return super().push(publication)
         return self._subscription.hub.outbox.push(self._framed(publication))
 
+    def forgive(self, stream: str) -> None:
+        super().forgive(stream)
+        self._subscription.hub.outbox.forgive(f"{self._envelope}{stream}")
+
     def _framed(self, publication: Publication) -> Publication:
         """A push with the envelope; made once for all members that have the same topic."""
         made = publication.framed
@@ -132,6 +136,7 @@ class TopicOutbox(Outbox):
             framed = made[self._envelope] = Kept(
                 publication.body[:-1] + self._envelope,
                 size=publication.size + self._extra,
+                seq=publication.seq,
                 stream=f"{self._envelope}{publication.stream}",
                 notice=notice,
             )

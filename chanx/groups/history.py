@@ -19,6 +19,8 @@ from chanx.groups.layer import GroupLayer, Publication
 
 #: The most that a history may keep.
 MOST = 10_000
+#: What is read of it at once; one that is larger comes alone.
+PAGE, PAGE_BYTES = 100, 256 * 1024
 #: The longest that it may, in seconds: 30 days.
 LONGEST = 30 * 86_400.0
 #: The count outlives the history by so many times its ttl, and at least so many seconds.
@@ -85,6 +87,9 @@ class Recalled(msgspec.Struct, frozen=True):
         seq: the position of the last broadcast, 0 where there was none.
         complete: all that was asked for is there.
         entries: in order, without a hole, up to `seq`, or the first page of them; none where they are not complete.
+
+    Where the broker was restarted, or another took its place, and what is asked for comes before that, the count goes
+    on under another name: then they are complete, and `epoch` is not the one that was asked for.
     """
 
     epoch: str
@@ -114,7 +119,7 @@ class HistoryLayer(GroupLayer, Protocol):
         epoch: str = "",
         last: int = 0,
         most: int = MOST,
-        page: int = MOST,
+        page: int = PAGE,
     ) -> Recalled:
         """Ask for what was sent before.
 
@@ -124,7 +129,7 @@ class HistoryLayer(GroupLayer, Protocol):
             epoch: see above.
             last: without `after`: so many of the last ones, or as many as there are.
             most: entries.
-            page: with `after`: so many of them at once, the first ones; for the next, ask again.
+            page: so many of them at once, and at most `PAGE_BYTES`: the first ones. For the next, ask again.
 
         Raises:
             LayerUnavailable: the broker cannot be reached, or cannot in time.

@@ -10,11 +10,12 @@ import secrets
 import threading
 import time
 from collections import deque
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
+from itertools import islice
 
 import msgspec
 
-from chanx.groups.history import History, Kept, Recalled
+from chanx.groups.history import PAGE_BYTES, History, Kept, Recalled
 
 #: Idempotency keys that a group remembers: so many times its size.
 KEYS = 10
@@ -74,14 +75,13 @@ class Logs:
         with self.lock:
             log = self._log(group, history)
             if after is None:
-                number = min(last, most, len(log.entries))
-                entries = list(log.entries)[len(log.entries) - number :]
-                return Recalled(log.epoch, log.seq, True, entries)
-            missing = log.seq - after
-            if epoch != log.epoch or not 0 <= missing <= min(most, len(log.entries)):
-                return Recalled(log.epoch, log.seq, False, [])
+                missing = min(last, most, len(log.entries))
+            else:
+                missing = log.seq - after
+                if epoch != log.epoch or not 0 <= missing <= min(most, len(log.entries)):
+                    return Recalled(log.epoch, log.seq, False, [])
             start = len(log.entries) - missing
-            return Recalled(log.epoch, log.seq, True, list(log.entries)[start : start + page])
+            return Recalled(log.epoch, log.seq, True, _page(islice(log.entries, start, start + page)))
 
     def _log(self, group: str, history: History) -> Log:
         now = self._clock()
@@ -108,3 +108,15 @@ class Logs:
         if len(keys) > KEYS * history.size:
             del keys[next(iter(keys))]
         return True
+
+
+def _page(entries: Iterable[Kept]) -> list[Kept]:
+    """The first of them, up to the bound in bytes."""
+    found: list[Kept] = []
+    room = PAGE_BYTES
+    for kept in entries:
+        room -= kept.size
+        if room < 0 and found:
+            break
+        found.append(kept)
+    return found

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Generator, Mapping
 
-from chanx.groups.history import MOST, Histories, History, Kept, Recalled
+from chanx.groups.history import MOST, PAGE, Histories, History, Kept, Recalled
 from chanx.groups.layer import Publication
 from chanx.groups.logs import Logs
 from chanx.groups.members import Members
@@ -64,7 +64,7 @@ class MemoryLayer:
         epoch: str = "",
         last: int = 0,
         most: int = MOST,
-        page: int = MOST,
+        page: int = PAGE,
     ) -> Recalled:
         return self._logs.recall(self._history(group), group, after, epoch, last, most, page)
 

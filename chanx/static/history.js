@@ -54,6 +54,7 @@ export function resume(end, { onlost, from = {}, discriminator = "action" } = {}
 
   function take(name, frame, tag, told, place) {
     if (place === undefined) put(name, { seq: frame.seq, epoch: frame.epoch ?? "" }); // joined before we looked
+    else if (told && frame.recovered !== false && frame.seq === place.seq) place.epoch = frame.epoch; // it goes on so
     else if (frame.seq <= place.seq || (told && frame.recovered === false)) return;
     else if (frame.seq === place.seq + 1 && (!told || frame.epoch === place.epoch)) place.seq = frame.seq;
     else return void (missing.has(name) || ask(name));
@@ -82,7 +83,8 @@ export function resume(end, { onlost, from = {}, discriminator = "action" } = {}
   }
 
   function settle(name, told) {
-    if (!missing.delete(name) || told?.recovered) return;
+    if (!missing.delete(name)) return;
+    if (told?.recovered) return void (places.get(name).epoch = told.epoch);
     if (Number.isInteger(told?.seq)) put(name, told);
     else places.delete(name);
     lost(name);

@@ -19,10 +19,11 @@ class Proxy:
     Attributes:
         port: where it listens.
         beyond: the ports that the server knows its connections by.
+        target: where new connections go.
     """
 
     def __init__(self, target: int) -> None:
-        self._target = target
+        self.target = target
         self._lock = threading.Lock()
         self._sockets: list[socket.socket] = []
         self._forth = threading.Event()  # from clients to the server
@@ -74,7 +75,7 @@ class Proxy:
             except OSError:
                 return
             try:
-                server = socket.create_connection((HOST, self._target), timeout=5)
+                server = socket.create_connection((HOST, self.target), timeout=5)
             except OSError:
                 _close(client)
                 continue

@@ -191,6 +191,8 @@ async def test_no_loss_and_no_order_is_broken(
 
     async with stream(channel) as one, plain(channel) as two:
         await one.receive()
+        await publish(elsewhere, ["first"])
+        assert await texts(one, 1) == await texts(two, 1) == ["first"]  # from here on the process knows the count
         async with anyio.create_task_group() as tasks:
             tasks.start_soon(go_on_publishing)
             for _ in range(4):

@@ -185,12 +185,16 @@ async def test_nothing_newer_comes_before_what_was_missed(world: World) -> None:
 
 
 async def test_more_than_can_be_held_is_asked_for_again(world: World, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("chanx._streams.HELD", 1)
+    monkeypatch.setattr("chanx._stream.HELD", 1)
     await test_nothing_newer_comes_before_what_was_missed(world)
 
 
 @pytest.mark.parametrize("kind", ["too old", "too new", "other epoch", "expired"])
-async def test_what_cannot_be_had_is_told_with_the_position(world: World, kind: str) -> None:
+@pytest.mark.parametrize("page", [100, 2])
+async def test_what_cannot_be_had_is_told_with_the_position(
+    world: World, kind: str, page: int, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("chanx._streams.PAGE", page)
     channel = channel_of(world)
     await publish(channel, *"abcdefg")
     async with connect(channel, query={"group": "room"}) as client:
@@ -494,15 +498,33 @@ async def test_many_publish_at_once_and_all_is_heard_in_order(world: World) -> N
         assert await frames(world, client, 0) == []
 
 
-async def test_who_was_dropped_is_told_the_position() -> None:
+async def test_who_was_dropped_sees_it_by_the_next_position_and_recovers() -> None:
     world = World(MemoryLayer(), None, "")
     channel = channel_of(world, overflow="drop_oldest", limits=Limits(outbox=2))
     async with connect(channel, query={"group": "room"}) as client:
-        await frames(world, client, 1)
+        (joined,) = await frames(world, client, 1)
         await publish(channel, *"abcdef")  # the writer has no turn meanwhile
-        found = await frames(world, client, 4)
-        assert brief(found) == [(1, "a"), (5, "e"), (6, "f"), ("position", 4)]
-        assert found[3]["recovered"] is False
+        assert brief(await frames(world, client, 3)) == [(1, "a"), (5, "e"), (6, "f")]
+        await recover(client, {"room": (1, joined["epoch"])})
+        assert brief_of(await frames(world, client, 6)) == [*((n, "?abcdef"[n]) for n in range(2, 7)), "recovered"]
+
+
+async def test_who_was_dropped_last_is_told_the_position() -> None:
+    world = World(MemoryLayer(), None, "")
+    channel = channel_of(world, overflow="drop_oldest", limits=Limits(outbox=1))
+
+    @channel.on(Hired)
+    async def hire(message: Hired, ctx: Context) -> None:
+        await publish(channel, "a")  # this is being written
+        await ctx.send(Said(text="answer"))  # this waits, and has all the room
+        await publish(channel, "b")
+
+    async with connect(channel, query={"group": "room"}) as client:
+        await frames(world, client, 1)
+        await client.send(Hired(name=""))
+        found = await frames(world, client, 3)
+        assert [one.get("text") for one in found] == ["a", "answer", None]
+        assert (found[2]["action"], found[2]["seq"], found[2]["recovered"]) == ("position", 2, False)
 
 
 async def test_who_leaves_hears_no_more_and_may_join_again(world: World) -> None:

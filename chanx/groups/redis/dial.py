@@ -145,6 +145,13 @@ def refusals() -> type[Exception]:
     return redis.exceptions.ResponseError
 
 
+def unknown_script() -> type[Exception]:
+    """What is raised where the broker has forgotten a script; nothing was done."""
+    import redis.exceptions
+
+    return redis.exceptions.NoScriptError
+
+
 def _safe(url: str) -> str:
     """The URL without user, password and query."""
     scheme, found, rest = url.partition("://")

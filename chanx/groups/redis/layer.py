@@ -16,7 +16,7 @@ import anyio
 
 from chanx import _process, _runtime
 from chanx.exceptions import ConfigurationError, LayerUnavailable
-from chanx.groups.history import MOST, History, Kept, Recalled
+from chanx.groups.history import MOST, PAGE, History, Kept, Recalled
 from chanx.groups.layer import Publication
 from chanx.groups.memory import DONE
 from chanx.groups.redis import wire
@@ -117,7 +117,7 @@ class RedisLayer(Linked):
         epoch: str = "",
         last: int = 0,
         most: int = MOST,
-        page: int = MOST,
+        page: int = PAGE,
     ) -> Recalled:
         history = self.histories.find(group)
         if history is None:

@@ -103,7 +103,6 @@ class Link:
         self._name = secrets.token_hex(8)
         self._control = names.control(self._name)
         self._outgoing = Outgoing(options)
-        self._flight: list[Entry] = []
         self._wished = asyncio.Event()  # wishes have changed
         self._answers = 0
         self._confirmed = asyncio.Event()
@@ -199,7 +198,7 @@ class Link:
             async with asyncio.TaskGroup() as tasks:
                 beside = [tasks.create_task(self._hear(hear)), tasks.create_task(self._subscribe(hear))]
                 await self._within(self._confirmed, self._options.connect_timeout, "subscriptions were not confirmed")
-                beside += [tasks.create_task(self._send(publish)), tasks.create_task(self._tell())]
+                beside += [tasks.create_task(self._outgoing.send(publish)), tasks.create_task(self._tell())]
                 await self._watch()
                 for task in beside:
                     task.cancel()
@@ -225,9 +224,7 @@ class Link:
         if not self.over:  # else there may be no loop any more to wake somebody on
             self._down.set()
             self._wished.set()
-        flight, self._flight = self._flight, []
-        for entry in flight:
-            entry.resolve(LayerUnavailable("the link broke while this was published", sent=True))
+        self._outgoing.lost()
         return was
 
     async def _mind(self) -> None:
@@ -310,25 +307,6 @@ class Link:
             commands = [*wire.commands(b"SUBSCRIBE", come), *wire.commands(b"UNSUBSCRIBE", go)]
             for at in range(0, len(commands), 16):
                 await line.send_packed_command(commands[at : at + 16], check_health=False)
-
-    async def _send(self, line: dial.Line) -> None:
-        refusal = dial.refusals()
-        while True:
-            batch = await self._outgoing.batch()
-            self._flight = batch
-            await line.send_packed_command([one for entry in batch for one in entry.commands], check_health=False)
-            for entry in batch:
-                error: LayerUnavailable | None = None
-                for _ in entry.commands:
-                    try:
-                        answer: Any = await line.read_response(disable_decoding=True)
-                    except refusal as refused:
-                        error = LayerUnavailable(f"the broker refused: {refused}", sent=True)
-                    else:
-                        if entry.answers is not None:
-                            entry.answers.append(answer)
-                entry.resolve(error)
-            self._flight = []
 
     async def _watch(self) -> None:
         """Publish to itself, and hear it in time; again and again, until nobody needs the link."""

@@ -19,7 +19,7 @@ import anyio
 
 from chanx import _process, _runtime
 from chanx.exceptions import LayerUnavailable
-from chanx.groups.history import Histories, Kept
+from chanx.groups.history import PAGE, Histories, Kept
 from chanx.groups.layer import Publication
 from chanx.groups.members import Home, Members
 from chanx.groups.redis import host, wire
@@ -30,7 +30,7 @@ from chanx.groups.redis.outgoing import Entry
 from chanx.groups.redis.relay import Relay
 from chanx.groups.redis.scripts import Keeper
 from chanx.groups.redis.sync import SyncPublisher
-from chanx.groups.redis.tracks import FILL, Asked, Tracks
+from chanx.groups.redis.tracks import Asked, Tracks
 from chanx.groups.redis.waiter import Waiter
 from chanx.groups.redis.wishes import Wishes
 
@@ -135,7 +135,7 @@ class Linked:
         """The link is up: ask for what may not have come, of groups with history."""
         self._tracks.refill(lambda group: self.members.count(group) > 0)
 
-    def _ask(self, group: str, after: int, epoch: str, asked: Asked) -> None:
+    def _ask(self, group: str, after: int, epoch: str, most: int, asked: Asked) -> None:
         """Ask for what did not come; on the link's loop."""
         opened, history = self._link, self.histories.find(group)
         if opened is None or history is None:
@@ -147,7 +147,7 @@ class Linked:
                 logger.info("what a group may have missed cannot be asked for: %s", error)
             asked(None if error is not None or not entry.answers else self._keeper.read(group, entry.answers[0]))
 
-        asking = self._keeper.recalling(group, history, after, epoch, 0, FILL, FILL, heard=True)
+        asking = self._keeper.recalling(group, history, after, epoch, 0, most, PAGE, heard=True)
         entry = Entry([asking], None, done, asks=True)
         opened[0].publish(entry)
 

@@ -1,4 +1,7 @@
-"""What waits to be published: bounded, and nobody waits for longer than he may. On the link's loop only."""
+"""What waits to be published, and goes out. On the link's loop only.
+
+Rules: it is bounded, and nobody waits for longer than he may. What was sent is not sent again.
+"""
 
 from __future__ import annotations
 
@@ -8,7 +11,9 @@ from collections.abc import Callable
 from typing import Any
 
 from chanx.exceptions import LayerUnavailable
+from chanx.groups.redis.dial import Line, refusals, unknown_script
 from chanx.groups.redis.options import Options
+from chanx.groups.redis.scripts import LOAD, Call, life_of
 from chanx.groups.redis.waiter import Waiter
 
 #: What goes out in one write, at most: entries.
@@ -57,6 +62,7 @@ class Outgoing:
     def __init__(self, options: Options) -> None:
         self._options = options
         self._queue: deque[Entry] = deque()
+        self._flight: list[Entry] = []
         self._bytes = 0
         self._some = asyncio.Event()
 
@@ -90,6 +96,12 @@ class Outgoing:
         for entry in gone:
             entry.resolve(LayerUnavailable("the link broke"))
 
+    def lost(self) -> None:
+        """What was under way has no answer, and may have taken effect."""
+        flight, self._flight = self._flight, []
+        for entry in flight:
+            entry.resolve(LayerUnavailable("the link broke while this was published", sent=True))
+
     def expire(self, now: float, why: str) -> None:
         """Tell those who have waited for as long as they may."""
         while self._queue and (waiter := self._queue[0].waiter) is not None and waiter.deadline <= now:
@@ -100,7 +112,49 @@ class Outgoing:
         while self._queue:
             self._taken().resolve(LayerUnavailable(why))
 
+    async def send(self, line: Line) -> None:
+        """Send all that comes, and tell who waits; for as long as a connection lasts."""
+        refused, unknown = refusals(), unknown_script()
+        life: bytes | None = None  # until the connection knows the scripts
+        while True:
+            batch = self._flight = await self.batch()
+            commands: list[bytes] = []
+            for entry in batch:
+                commands += entry.commands
+            if Call in map(type, commands):
+                if life is None:
+                    life = await _loaded(line)
+                commands = [one + life if type(one) is Call else one for one in commands]
+            await line.send_packed_command(commands, check_health=False)
+            for entry in batch:
+                error: LayerUnavailable | None = None
+                for _ in entry.commands:
+                    try:
+                        answer: Any = await line.read_response(disable_decoding=True)
+                    except refused as refusal:
+                        error = LayerUnavailable(f"the broker refused: {refusal}", sent=True)
+                        if isinstance(refusal, unknown):
+                            life = None  # the next ones bring it; this is not sent again, or it might be overtaken
+                    else:
+                        if entry.answers is not None:
+                            entry.answers.append(answer)
+                entry.resolve(error)
+            self._flight = []
+
     def _taken(self) -> Entry:
         entry = self._queue.popleft()
         self._bytes -= entry.size
         return entry
+
+
+async def _loaded(line: Line) -> bytes:
+    """Have a connection know the scripts; returns what each of their commands ends with."""
+    refused = refusals()
+    await line.send_packed_command(LOAD, check_health=False)
+    answers: list[Any] = []
+    for _ in LOAD:
+        try:
+            answers.append(await line.read_response(disable_decoding=True))
+        except refused as refusal:
+            answers.append(refusal)
+    return life_of(answers)

@@ -4,33 +4,42 @@ Rules: a group with history has a hash, the count (`epoch`, `seq`), and a stream
 positions. One script gives the position, stores and publishes, so that all processes hear of positions in order. The
 count outlives the stream; where the count is gone, so is the stream, and another epoch begins. A packet ends with its
 place, for which the publisher leaves room: the script need not know anything else of it.
+
+A server that was restarted, or a replica that took its place, may have less than was given before. So a count knows
+the life of the server that it was last used in, which each connection asks for. In another life it begins another
+epoch, and remembers where the one before ended: who stands at most there has lost nothing.
 """
 
 from __future__ import annotations
 
+import hashlib
 import logging
 import secrets
 from typing import Any
 
 import msgspec
 
-from chanx.groups.history import History, Kept, Recalled
+from chanx.groups.history import PAGE_BYTES, History, Kept, Recalled
 from chanx.groups.redis import wire
 
 logger = logging.getLogger("chanx")
 
 _COUNT = """
-local epoch = redis.call('HGET', KEYS[1], 'epoch')
+local known = redis.call('HMGET', KEYS[1], 'epoch', 'life', 'seq')
+local epoch, life = known[1], ARGV[#ARGV]
 if not epoch then
   epoch = ARGV[1]
   redis.call('DEL', KEYS[2])
-  redis.call('HSET', KEYS[1], 'epoch', epoch)
+  redis.call('HSET', KEYS[1], 'epoch', epoch, 'life', life)
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
+elseif life ~= '' and known[2] ~= life then
+  redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'life', life, 'before', epoch, 'ended', known[3] or '0')
+  epoch = ARGV[1]
 end
 """
 
 #: KEYS: count, stream, and the idempotency key, if there is one. ARGV: a new epoch, the ttl of the count, that of the
-#: stream, its size, the channel, the packet.
+#: stream, its size, the channel, the packet, the life of the server.
 _PUBLISH = f"""
 if KEYS[3] and not redis.call('SET', KEYS[3], '1', 'NX', 'PX', ARGV[3]) then return 0 end
 {_COUNT}
@@ -43,35 +52,63 @@ redis.call('PUBLISH', ARGV[5], packet)
 return seq
 """.strip().encode()
 
-#: KEYS: count, stream. ARGV: a new epoch, the ttl of the count, after (empty for the last ones), epoch, last, most, and
-#: `1` where a process says so that has heard what came before: then the count has gone back, as after a failover to a
-#: replica that was behind, and another epoch begins; and how many of what comes after are wanted at once.
+#: KEYS: count, stream. ARGV: a new epoch, the ttl of the count, after (empty for the last ones), epoch, last, most,
+#: `1` where a process says so that has heard what came before: then the count has gone back, and another epoch begins;
+#: how many are wanted at once, and how many bytes; the life of the server.
 _RECALL = f"""
 {_COUNT}
-local seq, most = tonumber(redis.call('HGET', KEYS[1], 'seq') or '0'), tonumber(ARGV[6])
-local found, packets = {{}}, {{}}
-if ARGV[3] == '' then
-  local last = math.min(tonumber(ARGV[5]), most)
-  if last > 0 then found = redis.call('XREVRANGE', KEYS[2], '+', '-', 'COUNT', last) end
-  for at = #found, 1, -1 do packets[#packets + 1] = found[at][2][2] end
-  return {{epoch, seq, 1, packets}}
-end
-local missing = seq - tonumber(ARGV[3])
-if missing < 0 and ARGV[4] == epoch and ARGV[7] == '1' then
+local seq, after, most, page = tonumber(known[3] or '0'), tonumber(ARGV[3]), tonumber(ARGV[6]), tonumber(ARGV[8])
+local packets, size = {{}}, 0
+if not after then
+  after = seq - math.min(tonumber(ARGV[5]), most, redis.call('XLEN', KEYS[2]))
+elseif ARGV[4] ~= epoch then
+  local before = redis.call('HMGET', KEYS[1], 'before', 'ended')
+  if before[1] ~= ARGV[4] or after > tonumber(before[2]) then return {{epoch, seq, 0, packets}} end
+elseif after > seq and ARGV[7] == '1' then
   redis.call('DEL', KEYS[2])
+  redis.call('HDEL', KEYS[1], 'before', 'ended')
   redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'seq', 0)
   return {{ARGV[1], 0, 0, packets}}
 end
-if ARGV[4] ~= epoch or missing < 0 or missing > most then return {{epoch, seq, 0, packets}} end
+local missing = seq - after
+if missing < 0 or missing > most then return {{epoch, seq, 0, packets}} end
 if missing > 0 then
-  local first = string.format('%d-0', tonumber(ARGV[3]) + 1)
-  found = redis.call('XRANGE', KEYS[2], first, '+', 'COUNT', ARGV[8])
-  if #found == 0 or found[1][1] ~= first then return {{epoch, seq, 0, packets}} end
+  local wanted = math.min(missing, page)
+  local first, last = string.format('%d-0', after + 1), string.format('%d-0', after + wanted)
+  local found = redis.call('XRANGE', KEYS[2], first, last)
+  if #found ~= wanted then return {{epoch, seq, 0, packets}} end
+  for at = 1, wanted do
+    local packet = found[at][2][2]
+    size = size + #packet
+    if at > 1 and size > tonumber(ARGV[9]) then break end
+    packets[at] = packet
+  end
 end
-if #found ~= math.min(missing, tonumber(ARGV[8])) then return {{epoch, seq, 0, packets}} end
-for at = 1, #found do packets[at] = found[at][2][2] end
 return {{epoch, seq, 1, packets}}
 """.strip().encode()
+
+#: What is said on a connection before the first of these commands; see `Life`.
+LOAD = [wire.command(b"SCRIPT", b"LOAD", script) for script in (_PUBLISH, _RECALL)]
+LOAD.append(wire.command(b"INFO", b"server"))
+
+
+class Call(bytes):
+    """The command of a script, without its last argument: the life of the server, which the connection knows."""
+
+    __slots__ = ()
+
+
+def life_of(answers: list[Any]) -> bytes:
+    """The last argument of each `Call` on a connection, from the answers to `LOAD`.
+
+    It is empty where the broker does not say: then a count that has gone back is noticed by a process that has heard
+    more, and not before.
+    """
+    told: Any = answers[-1]
+    lines: list[bytes] = told.splitlines() if isinstance(told, bytes) else []
+    runs = [line.partition(b":")[2].strip() for line in lines if line.startswith(b"run_id:")]
+    life = runs[0][:16] if runs else b""
+    return b"$%d\r\n%b\r\n" % (len(life), life)
 
 
 class Keeper:
@@ -86,14 +123,14 @@ class Keeper:
         self._names = names
         self._prefix = wire.to_bytes(prefix)
 
-    def publishing(self, kept: Kept, history: History) -> bytes:
+    def publishing(self, kept: Kept, history: History) -> Call:
         """The command that gives a broadcast its position, stores and publishes it."""
         group = wire.to_bytes(kept.groups[0])
         keys = self._keys(group)
         if kept.idempotency_key is not None:
             keys.append(b"%b:once:%d:%b:%b" % (self._prefix, len(group), group, wire.to_bytes(kept.idempotency_key)))
-        return _eval(
-            _PUBLISH,
+        return _called(
+            _SHA_PUBLISH,
             keys,
             _new_epoch(),
             _ms(history.count_ttl),
@@ -114,10 +151,10 @@ class Keeper:
         page: int,
         *,
         heard: bool = False,
-    ) -> bytes:
+    ) -> Call:
         """The command that reads a history; see `HistoryLayer.recall`. `heard`: `after` is known to have been given."""
-        return _eval(
-            _RECALL,
+        return _called(
+            _SHA_RECALL,
             self._keys(wire.to_bytes(group)),
             _new_epoch(),
             _ms(history.count_ttl),
@@ -127,14 +164,20 @@ class Keeper:
             b"%d" % most,
             b"%d" % heard,
             b"%d" % page,
+            b"%d" % PAGE_BYTES,
         )
 
     def read(self, group: str, answer: Any) -> Recalled:
         """What the broker has answered to that; nothing can be had where something is stored that is no packet."""
         epoch, seq, complete, packets = answer
         channel = self._names.group(group)
+        entries: list[Kept] = []
         try:
-            entries = [one for packet in packets if isinstance(one := self._names.read(channel, packet)[0], Kept)]
+            for packet in packets:
+                one = self._names.read(channel, packet)[0]
+                if not isinstance(one, Kept) or (entries and one.seq != entries[-1].seq + 1):
+                    raise msgspec.ValidationError("it does not follow the one before")
+                entries.append(one)
         except (msgspec.DecodeError, UnicodeDecodeError) as error:
             logger.warning("the history of %r holds what is no packet of ours: %s", group, error)
             complete, entries = 0, []
@@ -144,8 +187,15 @@ class Keeper:
         return [b"%b:count:%b" % (self._prefix, group), b"%b:history:%b" % (self._prefix, group)]
 
 
-def _eval(script: bytes, keys: list[bytes], *arguments: bytes) -> bytes:
-    return wire.command(b"EVAL", script, b"%d" % len(keys), *keys, *arguments)
+def _sha(script: bytes) -> bytes:
+    return hashlib.sha1(script, usedforsecurity=False).hexdigest().encode()
+
+
+_SHA_PUBLISH, _SHA_RECALL = _sha(_PUBLISH), _sha(_RECALL)
+
+
+def _called(sha: bytes, keys: list[bytes], *arguments: bytes) -> Call:
+    return Call(wire.command(b"EVALSHA", sha, b"%d" % len(keys), *keys, *arguments, more=1))
 
 
 def _new_epoch() -> bytes:

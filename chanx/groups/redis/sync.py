@@ -9,10 +9,12 @@ from __future__ import annotations
 import random
 import threading
 import time
+from typing import Any
 
 from chanx.exceptions import LayerUnavailable
 from chanx.groups.redis import dial
 from chanx.groups.redis.options import Options
+from chanx.groups.redis.scripts import LOAD, Call, life_of
 
 #: How long the first pause after a failure is, in seconds; each is twice the last one.
 FIRST_PAUSE = 0.05
@@ -31,10 +33,12 @@ class SyncPublisher:
         self._options = options
         self._lock = threading.Lock()
         self._line: dial.SyncLine | None = None
+        self._life: bytes | None = None  # once the connection knows the scripts
 
     def forked(self) -> None:
         """This process is a copy; the connection is the other one's."""
         self._lock = threading.Lock()
+        self._life = None
         self._line = None  # redis-py closes the socket, and does not shut it down for the other process
 
     def publish(self, commands: list[bytes]) -> None:
@@ -61,20 +65,35 @@ class SyncPublisher:
 
     def _publish(self, line: dial.SyncLine, commands: list[bytes]) -> None:
         refusal: Exception | None = None
+        calls = any(isinstance(one, Call) for one in commands)
         try:
-            line.send_packed_command(commands, check_health=False)
-            for _ in commands:
-                try:
-                    line.read_response(disable_decoding=True)
-                except dial.refusals() as error:
-                    refusal = error
+            if calls and self._life is None:
+                self._life = life_of(self._asked(line, LOAD))
+            life = self._life or b""
+            asked = [one + life if isinstance(one, Call) else one for one in commands] if calls else commands
+            for answer in self._asked(line, asked):
+                if isinstance(answer, Exception):
+                    refusal = answer
         except BaseException as error:
             self._drop()
             if isinstance(error, dial.broker_errors()):
                 raise LayerUnavailable(f"the connection broke: {error}", sent=True) from error
             raise
+        if isinstance(refusal, dial.unknown_script()):
+            self._life = None  # the next one brings it
         if refusal is not None:
             raise LayerUnavailable(f"the broker refused: {refusal}", sent=True) from refusal
+
+    def _asked(self, line: dial.SyncLine, commands: list[bytes]) -> list[Any]:
+        """The answers to commands; a refusal is one."""
+        line.send_packed_command(commands, check_health=False)
+        answers: list[Any] = []
+        for _ in commands:
+            try:
+                answers.append(line.read_response(disable_decoding=True))
+            except dial.refusals() as error:
+                answers.append(error)
+        return answers
 
     def _connected(self, deadline: float) -> dial.SyncLine:
         if self._line is not None:
@@ -101,6 +120,6 @@ class SyncPublisher:
                 return line
 
     def _drop(self) -> None:
-        line, self._line = self._line, None
+        line, self._line, self._life = self._line, None, None
         if line is not None:
             line.disconnect()

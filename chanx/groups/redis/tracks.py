@@ -10,12 +10,14 @@ from __future__ import annotations
 from collections import deque
 from collections.abc import Callable, Iterable
 
-from chanx.groups.history import Kept, Recalled
+from chanx.groups.history import MOST, Kept, Recalled
 
-#: What is asked for at once: more would find no room in outboxes.
+#: What is filled: of more, members are told that it is lost, and those of streams ask by themselves, as they have room.
 FILL = 500
 #: What may be held.
-HELD = 1000
+HELD, HELD_BYTES = 1000, 1024 * 1024
+#: Groups for which something is asked at a time; those who publish wait in the same line.
+ASKING = 50
 
 Asked = Callable[[Recalled | None], None]
 
@@ -29,10 +31,12 @@ class Track:
         sure: it was heard here; else it is what the broker said when somebody joined, and the first that comes counts.
         stale: the link was broken since, so something may not have come.
         held: what came while something older is asked for; None while nothing is.
+        room: for more of that, in bytes.
         again: more came than could be held.
+        end: up to where pages are asked for, once that is known.
     """
 
-    __slots__ = ("again", "epoch", "held", "seq", "stale", "sure")
+    __slots__ = ("again", "end", "epoch", "held", "room", "seq", "stale", "sure")
 
     def __init__(self, epoch: str, seq: int, sure: bool) -> None:
         self.epoch = epoch
@@ -40,6 +44,8 @@ class Track:
         self.sure = sure
         self.stale = self.again = False
         self.held: deque[Kept] | None = None
+        self.room = 0
+        self.end: int | None = None
 
 
 class Tracks:
@@ -47,25 +53,31 @@ class Tracks:
 
     Args:
         deliver: gives a broadcast to the members here.
-        ask: asks the broker for what comes after a position, at most `FILL`; what it calls gets None where that failed.
+        ask: asks the broker for what comes after a position of an epoch, so much at most, the first page of it; what it
+            calls gets None where that failed.
         lost: tells members of a group that something cannot be had.
     """
 
     def __init__(
         self,
         deliver: Callable[[Kept], None],
-        ask: Callable[[str, int, str, Asked], None],
+        ask: Callable[[str, int, str, int, Asked], None],
         lost: Callable[[str], None],
     ) -> None:
         self._deliver = deliver
         self._ask = ask
         self._lost = lost
         self._table: dict[str, Track] = {}
+        self._fresh: list[Track] = []  # those that are not sure yet, of this round of the link's heartbeat
+        self._older: list[Track] = []  # and of the one before
+        self._asking = 0
+        self._waiting: deque[tuple[str, Track]] = deque()
 
     def begin(self, group: str, epoch: str, seq: int) -> None:
         """Somebody has joined a group that stands here."""
         if group not in self._table:
-            self._table[group] = Track(epoch, seq, sure=False)
+            track = self._table[group] = Track(epoch, seq, sure=False)
+            self._fresh.append(track)
 
     def forget(self, group: str) -> None:
         """It is not heard any more."""
@@ -79,10 +91,11 @@ class Tracks:
             self._table[group] = Track(kept.epoch, kept.seq, sure=True)
             self._deliver(kept)
         elif track.held is not None:
-            if len(track.held) < HELD:
-                track.held.append(kept)
-            else:
+            track.room -= kept.size
+            if track.again or len(track.held) >= HELD or track.room < 0:
                 track.again = True
+            else:
+                track.held.append(kept)
         elif not track.sure or _next(track, kept):
             track.sure, track.stale = True, False
             self._give(track, kept)
@@ -91,13 +104,24 @@ class Tracks:
 
     def broke(self, groups: Iterable[str]) -> list[str]:
         """The link is gone; which of these groups may be filled when it is back?"""
-        found = [group for group in groups if group in self._table]
-        for group in found:
-            self._table[group].stale = self._table[group].sure = True
+        self._fresh, self._older = [], []
+        found: list[str] = []
+        for group in groups:
+            track = self._table.get(group)
+            if track is None:
+                continue
+            if track.sure:
+                track.stale = True
+                found.append(group)
+            else:  # something from before its position may have been on its way
+                del self._table[group]
         return found
 
     def refill(self, used: Callable[[str], bool]) -> None:
-        """Ask for what may not have come, of the groups that are used."""
+        """The link has heard itself again: ask for what may not have come, of the groups that are used."""
+        for track in self._older:  # all from before their positions has come, if there was something
+            track.sure = True
+        self._fresh, self._older = [], self._fresh
         for group, track in list(self._table.items()):
             if track.stale and track.held is None:
                 if used(group):
@@ -106,24 +130,47 @@ class Tracks:
                     del self._table[group]
 
     def _fill(self, group: str, track: Track, *held: Kept) -> None:
-        track.held, track.again = deque(held), False
+        track.held, track.again, track.end = deque(held), False, None
+        track.room = HELD_BYTES
+        if self._asking < ASKING:
+            self._page(group, track)
+        else:
+            self._waiting.append((group, track))
 
+    def _page(self, group: str, track: Track) -> None:
         def asked(recalled: Recalled | None) -> None:
+            self._asking -= 1
             if self._table.get(group) is track:
                 self._filled(group, track, recalled)
+            if recalled is None:
+                self._give_up()
+            elif self._waiting and self._asking < ASKING:
+                self._page(*self._waiting.popleft())
 
-        self._ask(group, track.seq, track.epoch, asked)
+        self._asking += 1
+        self._ask(group, track.seq, track.epoch, FILL if track.end is None else MOST, asked)
+
+    def _give_up(self) -> None:
+        """The link is gone again, or has too much to do: those who wait for their turn ask later, too."""
+        waiting, self._waiting = self._waiting, deque()
+        for _, track in waiting:
+            track.held, track.stale = None, True
 
     def _filled(self, group: str, track: Track, recalled: Recalled | None) -> None:
-        held, track.held, again = track.held or deque(), None, track.again
-        if recalled is None:  # the link is gone again, or has too much to do
-            track.stale = True
+        if recalled is None:
+            track.held, track.stale = None, True
             return
-        track.stale = False
         if recalled.complete:
             for kept in recalled.entries:
                 self._give(track, kept)
-        else:
+            track.epoch = recalled.epoch  # the count may go on under another name
+            track.end = recalled.seq if track.end is None else track.end
+            if track.seq < track.end:
+                self._page(group, track)
+                return
+        held, track.held, again = track.held or deque(), None, track.again
+        track.stale = False
+        if not recalled.complete:
             here = [kept.seq for kept in held if kept.epoch == recalled.epoch]
             track.epoch, track.seq = recalled.epoch, min([recalled.seq, *(seq - 1 for seq in here)])
         for kept in held:

@@ -173,9 +173,11 @@ def _kept(packet: KeptPacket, groups: tuple[str, ...], exclude: frozenset[str]) 
     return Kept(packet.body, None, groups, (), exclude, seq=int(place[:16]), epoch=place[16:].decode(), users=users)
 
 
-def command(*words: bytes) -> bytes:
-    """A command for Redis: an array of bulk strings (RESP, "Sending commands to a Redis server")."""
-    parts = [b"*%d\r\n" % len(words)]
+def command(*words: bytes, more: int = 0) -> bytes:
+    """A command for Redis: an array of bulk strings (RESP, "Sending commands to a Redis server"), of which `more` are
+    still to come.
+    """
+    parts = [b"*%d\r\n" % (len(words) + more)]
     parts += [b"$%d\r\n%b\r\n" % (len(word), word) for word in words]
     return b"".join(parts)
 
