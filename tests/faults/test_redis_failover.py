@@ -60,9 +60,10 @@ async def recover_at(client: Client, seq: int, epoch: str) -> None:
 
 async def moved(one: Client, epoch: str) -> dict[str, Any]:
     """Skips pushes up to the frame that tells of another epoch."""
-    while (frame := await one.receive()).get("epoch", epoch) == epoch:
-        pass
-    return frame
+    while True:
+        frame: dict[str, Any] = await one.receive()
+        if frame.get("epoch", epoch) != epoch:
+            return frame
 
 
 async def test_a_replica_that_has_all_goes_on(

@@ -190,11 +190,7 @@ async def test_more_than_can_be_held_is_asked_for_again(world: World, monkeypatc
 
 
 @pytest.mark.parametrize("kind", ["too old", "too new", "other epoch", "expired"])
-@pytest.mark.parametrize("page", [100, 2])
-async def test_what_cannot_be_had_is_told_with_the_position(
-    world: World, kind: str, page: int, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr("chanx._streams.PAGE", page)
+async def test_what_cannot_be_had_is_told_with_the_position(world: World, kind: str) -> None:
     channel = channel_of(world)
     await publish(channel, *"abcdefg")
     async with connect(channel, query={"group": "room"}) as client:
