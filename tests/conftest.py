@@ -14,13 +14,32 @@ from chanx.testing import connect
 from tests import brokers, programs
 from tests.brokers import Broker
 
-#: Folders whose files share what starts slowly (a browser, servers, Node): one process of pytest-xdist has all of one.
-SHARING = ("tests/asyncapi/", "tests/browser/", "tests/hosts/")
+#: Files, or folders whose files share what starts slowly (a browser, servers, Node): one process of pytest-xdist has
+#: all of one. What a name begins with counts, and the first that fits.
+SHARING = ("tests/browser/test_django.py", "tests/browser/", "tests/hosts/", "tests/asyncapi/")
+#: What takes longest begins first, so that all processes end at about the same time.
+LONG = (
+    *SHARING,
+    "tests/examples/test_django.py",
+    "tests/clients/test_generated.py",
+    "tests/kernel/test_typing.py",
+    "tests/test_benchmarks.py",
+    "tests/test_benchmarks_lifecycle.py",
+    "tests/compat/test_django.py",
+    "tests/compat/test_servers.py",
+    "tests/compat/test_document_000.py",
+    "tests/examples/test_fastapi_rooms.py",
+    "tests/compat/test_drf.py",
+    "tests/kernel/test_topics_leaks.py",
+    "tests/kernel/test_leaks.py",
+    "tests/groups/test_redis.py",
+    "tests/faults/test_redis_link.py",
+)
 
 
 @pytest.hookimpl(optionalhook=True)
 def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
-    """As `--dist loadfile` has it, but for the folders of `SHARING`."""
+    """As `--dist loadfile` has it, but for `SHARING` and `LONG`."""
     if config.getoption("dist") != "loadfile":
         return None
     from xdist.scheduler import LoadFileScheduling  # type: ignore[import-untyped]
@@ -29,6 +48,11 @@ def pytest_xdist_make_scheduler(config: pytest.Config, log: Any) -> Any:
         def _split_scope(self, nodeid: str) -> str:
             own: str = super()._split_scope(nodeid)
             return next((folder for folder in SHARING if own.startswith(folder)), own)
+
+        def _assign_work_unit(self, node: Any) -> None:
+            if longest := next((scope for scope in LONG if scope in self.workqueue), None):
+                self.workqueue.move_to_end(longest, last=False)
+            super()._assign_work_unit(node)
 
     return Sharing(config, log)
 
@@ -47,8 +71,18 @@ def pytest_terminal_summary(terminalreporter: pytest.TerminalReporter) -> None:
 # Machines that do other work as well take longer than a second or two now and then; what is there is not waited for.
 inspect.unwrap(connect).__kwdefaults__["timeout"] = 20.0
 
-# Thousands of collected tests stay: the collector need not look through them every few moments.
+# Thousands of collected tests stay: the garbage collector need not look through them every few moments, and not at all
+# once they are there, nor do the tests that call it.
 gc.set_threshold(20_000, 20, 20)
+
+
+def pytest_collection() -> None:
+    gc.disable()
+
+
+def pytest_collection_finish() -> None:
+    gc.freeze()
+    gc.enable()
 
 
 @pytest.fixture(params=[pytest.param("asyncio", id="asyncio"), pytest.param("trio", id="trio")])

@@ -33,7 +33,6 @@ def _quiet() -> Generator[None, None, None]:
     gc.collect()
     gc.freeze()
     yield
-    gc.unfreeze()
     logger.disabled = False
 
 
