@@ -30,7 +30,8 @@ class Facts:
         answers_close: a client's close is answered at once; else only when the application has ended.
         invalid_utf8: the close code for a text that is no UTF-8.
         ping_interval: seconds between its pings unless told otherwise; None where it sends none.
-        pings: options that make it ping often, where it can.
+        pings: options that make it ping often, where it can, and wait for as long as a client that lives may need on a
+            loaded machine.
         unanswered: the close code for a client that answers no ping; 0 where it does not look.
         backpressure: a send waits while the client does not read; else all is kept in the server's memory.
         shutdown: the close code that clients see at SIGTERM; None where there is no close frame.
@@ -85,7 +86,7 @@ UVICORN = Facts(
     answers_close=True,
     invalid_utf8=1007,
     ping_interval=20.0,
-    pings=("--ws-ping-interval", "0.2", "--ws-ping-timeout", "0.2"),
+    pings=("--ws-ping-interval", "0.2", "--ws-ping-timeout", "3"),
     unanswered=1011,
     backpressure=True,
     shutdown=1012,
@@ -167,7 +168,7 @@ DAPHNE = Facts(
     answers_close=True,
     invalid_utf8=None,
     ping_interval=20.0,
-    pings=("--ping-interval", "1", "--ping-timeout", "1"),
+    pings=("--ping-interval", "1", "--ping-timeout", "4"),
     unanswered=None,
     backpressure=False,
     shutdown=None,
