@@ -8,6 +8,7 @@ import secrets
 from collections.abc import Iterator
 from typing import Any
 
+import hypothesis  # noqa: F401 - before `gc.freeze`: it asks the collector who refers to trio's random numbers
 import pytest
 
 from chanx.testing import connect
