@@ -1,8 +1,8 @@
 """What the servers and the publisher of the end-to-end tests run: rooms whose messages are numbered.
 
-Rooms whose name begins with `kept` have a history. A client comes to one of four channels, which differ in what becomes
-of it when it may have missed something, or is too slow. It says in its query which room it joins, and whether as a
-stream.
+Rooms whose name begins with `kept` or `few` have a history. A client comes to one of four channels, which differ in
+what becomes of it when it may have missed something, or is too slow. It says in its query which room it joins, and
+whether as a stream.
 """
 
 from __future__ import annotations
@@ -22,7 +22,9 @@ from chanx.groups.redis import RedisLayer
 
 #: What is kept of a room: the most that may be. No test publishes more, so nothing is gone but what Redis lost.
 SIZE = 10_000
-RULES = {"kept*": History(size=SIZE, ttl=3600)}
+#: The same where something is to be missing: more than is read at once, and less than the tests publish.
+FEW = 150
+RULES = {"kept*": History(size=SIZE, ttl=3600), "few*": History(size=FEW, ttl=3600)}
 
 # Soon noticed, and connected again soon. Who publishes waits until the link is back.
 layer = RedisLayer(

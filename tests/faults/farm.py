@@ -154,14 +154,15 @@ class Crowd:
     Args:
         farm: where they connect.
         case: what the case is called.
+        history: what the names of rooms with history begin with.
     """
 
-    def __init__(self, farm: Farm, case: str) -> None:
+    def __init__(self, farm: Farm, case: str, history: str) -> None:
         self.farm = farm
         self.case = case
         self.clients: list[Client] = []
         word = case.replace(" ", "-")
-        self.rooms = {"stream": f"kept:{word}", "member": f"kept:{word}", "plain": f"plain:{word}"}
+        self.rooms = {"stream": f"{history}:{word}", "member": f"{history}:{word}", "plain": f"plain:{word}"}
         self._runs: list[Any] = []
 
     def __enter__(self) -> Self:

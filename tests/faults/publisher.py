@@ -167,7 +167,7 @@ class Run:
         from tests.faults.app import Said
 
         to: dict[str, Any] = {"group": room}
-        if self._once and room.startswith("kept"):
+        if self._once and not room.startswith("plain"):
             to["idempotency_key"] = str(number)
         at = time.monotonic()
         while True:

@@ -18,6 +18,7 @@ from typing import Any
 import pytest
 
 from tests.faults.account import Row, account
+from tests.faults.app import FEW
 from tests.faults.client import Client, Kind
 from tests.faults.farm import Crowd, Farm, Node, running, until
 from tests.faults.publisher import Sent
@@ -65,11 +66,12 @@ class Case:
         farm: the processes.
         name: what breaks.
         record: for the table.
+        history: what the names of rooms with history begin with.
     """
 
-    def __init__(self, farm: Farm, name: str, record: Callable[[str, object], None]) -> None:
+    def __init__(self, farm: Farm, name: str, record: Callable[[str, object], None], history: str) -> None:
         self.farm, self.name = farm, name
-        self.crowd = Crowd(farm, name)
+        self.crowd = Crowd(farm, name, history)
         self._record = record
         self._processes: list[Any] = []
         self._memory: list[int] = []
@@ -118,12 +120,12 @@ Begin = Callable[..., Case]
 
 
 @pytest.fixture
-def begin(processes: Farm, record_property: Callable[[str, object], None]) -> Iterator[Callable[[str], Case]]:
+def begin(processes: Farm, record_property: Callable[[str, object], None]) -> Iterator[Begin]:
     """Begin a case."""
     with ExitStack() as stack:
 
-        def made(name: str) -> Case:
-            case = Case(processes, name, record_property)
+        def made(name: str, history: str = "kept") -> Case:
+            case = Case(processes, name, record_property, history)
             stack.enter_context(case.crowd)
             return case
 
@@ -131,7 +133,7 @@ def begin(processes: Farm, record_property: Callable[[str, object], None]) -> It
 
 
 @pytest.mark.parametrize("durable", [True, False], ids=["that keeps its data", "that forgets all"])
-def test_redis_is_restarted(farm: Farm, begin: Callable[[str], Case], durable: bool) -> None:
+def test_redis_is_restarted(farm: Farm, begin: Begin, durable: bool) -> None:
     case = begin(f"Redis is restarted, and {'keeps its data' if durable else 'forgets all'}")
     crowd, broker = case.crowd, farm.broker
     crowd.mixed(TIMES)
@@ -149,7 +151,7 @@ def test_redis_is_restarted(farm: Farm, begin: Callable[[str], Case], durable: b
 
 
 @pytest.mark.parametrize("sync", [False, True], ids=["", "broadcast_sync"])
-def test_subscribers_are_killed(farm: Farm, begin: Callable[[str], Case], sync: bool) -> None:
+def test_subscribers_are_killed(farm: Farm, begin: Begin, sync: bool) -> None:
     case = begin("CLIENT KILL TYPE pubsub" + (", with broadcast_sync" if sync else ""))
     crowd = case.crowd
     crowd.mixed(TIMES)
@@ -161,7 +163,7 @@ def test_subscribers_are_killed(farm: Farm, begin: Callable[[str], Case], sync: 
     assert rows["stream"].announced == rows["member"].announced == 0
 
 
-def test_the_link_of_one_process_is_a_black_hole(farm: Farm, begin: Callable[[str], Case]) -> None:
+def test_the_link_of_one_process_is_a_black_hole(farm: Farm, begin: Begin) -> None:
     case = begin("the link of one process is a black hole")
     crowd = case.crowd
     crowd.mixed(TIMES)
@@ -179,7 +181,24 @@ def test_the_link_of_one_process_is_a_black_hole(farm: Farm, begin: Callable[[st
         assert rows["member"].announced == 0
 
 
-def test_redis_throws_out_a_process_that_does_not_read(farm: Farm, begin: Callable[[str], Case]) -> None:
+def test_more_is_missed_than_is_kept(farm: Farm, begin: Begin) -> None:
+    case = begin("more is missed than is kept", "few")
+    crowd = case.crowd
+    crowd.mixed(TIMES)
+    case.begin(every=0.001, once=True)
+    for number in range(ROUNDS):
+        home = number % len(farm.nodes)
+        with crowd.breaking([*crowd.at(home, "member"), *crowd.at(home, "plain")]):
+            farm.nodes[home].proxy.halt()
+            crowd.more(FEW + 100)
+            until(lambda home=home: not farm.nodes[home].healthy())  # type: ignore[misc]
+            farm.nodes[home].proxy.go_on()
+    rows = case.end()
+    for kind in KINDS:
+        assert rows[kind].announced >= 100
+
+
+def test_redis_throws_out_a_process_that_does_not_read(farm: Farm, begin: Begin) -> None:
     size = 16 * 1024
     case = begin("output-buffer kill of a process that is halted")
     crowd, broker = case.crowd, farm.broker
@@ -204,7 +223,7 @@ def test_redis_throws_out_a_process_that_does_not_read(farm: Farm, begin: Callab
     assert rows["stream"].announced == 0
 
 
-def test_clients_come_and_go(farm: Farm, begin: Callable[[str], Case]) -> None:
+def test_clients_come_and_go(farm: Farm, begin: Begin) -> None:
     seed = int(os.environ.get("CHANX_SEED") or random.randrange(10**6))
     print(f"CHANX_SEED={seed}")  # noqa: T201 - shown when it fails
     case = begin("clients leave and return at random")
@@ -218,7 +237,7 @@ def test_clients_come_and_go(farm: Farm, begin: Callable[[str], Case]) -> None:
     assert rows["stream"].recovered > 0
 
 
-def test_a_client_stops_reading(farm: Farm, begin: Callable[[str], Case]) -> None:
+def test_a_client_stops_reading(farm: Farm, begin: Begin) -> None:
     size, count, readers, chunk = (1024, 10_000, 99, 200) if FULL else (10 * 1024, 700, 10, 100)
     case = begin("clients stop reading")
     crowd = case.crowd
@@ -271,7 +290,7 @@ def test_a_client_stops_reading(farm: Farm, begin: Callable[[str], Case]) -> Non
         assert strict["stream"].announced == 0
 
 
-def test_a_process_is_killed(farm: Farm, begin: Callable[[str], Case]) -> None:
+def test_a_process_is_killed(farm: Farm, begin: Begin) -> None:
     case = begin("kill -9 of one process")
     crowd = case.crowd
     crowd.mixed(TIMES)
@@ -285,7 +304,7 @@ def test_a_process_is_killed(farm: Farm, begin: Callable[[str], Case]) -> None:
     assert rows["stream"].announced == 0
 
 
-def test_all_are_killed_and_leave_nothing(processes: Farm, begin: Callable[[str], Case]) -> None:
+def test_all_are_killed_and_leave_nothing(processes: Farm, begin: Begin) -> None:
     farm = processes
     if not farm.ports():
         farm.start()
