@@ -98,7 +98,7 @@ def account(
         row.duplicated += repeated + client.duplicates
         row.silent += len(silent)
     if kind == "stream":
-        wrong += _miscounted(clients)
+        wrong += _miscounted(clients, sent)
     return row, wrong
 
 
@@ -159,8 +159,9 @@ def _around(log: Sequence[Entry], number: int) -> tuple[int, int]:
     return before, after
 
 
-def _miscounted(clients: Iterable[Client]) -> list[str]:
-    """All that heard a number of an epoch have heard it at the same position, and positions have no hole.
+def _miscounted(clients: Sequence[Client], sent: Sent) -> list[str]:
+    """All that heard a number of an epoch heard it at the same position; positions have no hole, and nobody is told
+    of one that is not given yet.
 
     Of what comes between a `recover` and its answer, the epoch is known with the answer only.
     """

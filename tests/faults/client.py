@@ -60,6 +60,7 @@ class Lost(NamedTuple):
 
     seq: int
     epoch: str
+    at: float
 
 
 class Mark(NamedTuple):
@@ -278,4 +279,4 @@ class Client:
 
     def _lost(self, frame: dict[str, Any]) -> None:
         self._place = frame["epoch"], frame["seq"]
-        self.log.append(Lost(frame["seq"], frame["epoch"]))
+        self.log.append(Lost(frame["seq"], frame["epoch"], time.monotonic()))

@@ -22,6 +22,9 @@ from tests.servers import Server, serve
 
 PATIENCE = 60.0
 
+#: A client that does not read answers no pings either, and is to be thrown out by nobody but chanx.
+NO_PINGS = ("--ws-ping-interval", "3600", "--ws-ping-timeout", "3600")
+
 SORTS: tuple[tuple[Kind, str], ...] = (
     ("stream", "/chat"),
     ("member", "/chat"),
@@ -64,7 +67,8 @@ class Node:
     def start(self) -> None:
         """Run it, unless it runs."""
         if self.server is None:
-            self.server = self._stack.enter_context(serve(self.name, "tests.faults.app:app", env=self._env))
+            options = NO_PINGS if self.name == "uvicorn" else ()
+            self.server = self._stack.enter_context(serve(self.name, "tests.faults.app:app", *options, env=self._env))
             until(self.healthy, "the link of a new process")
 
     def kill(self) -> None:
@@ -244,12 +248,12 @@ class Crowd:
         for one in self.clients:
             one.log.append(Mark(number))
 
-    def end(self, *, at_once: bool = True) -> dict[str, Sent]:
-        """Let the publisher end, and everybody hear it out."""
+    def end(self, sent: dict[str, Sent] | None = None) -> dict[str, Sent]:
+        """Let the publisher end, unless that is what it has `sent`, and everybody hear it out."""
         self.wait_joined()  # who is in from here on, hears the last one
-        if at_once:
+        if sent is None:
             self.more(1)
-        sent = self.farm.publisher.end(at_once=at_once)
+            sent = self.farm.publisher.end()
         for kind in ("stream", "member", "plain"):
             some = [one for one in self.clients if one.kind == kind]
             if some:

@@ -85,14 +85,14 @@ class Case:
         if most:
             self.crowd.more(20)
 
-    def end(self, *, at_once: bool = True, size: int = 0) -> dict[Kind, Row]:
-        """Everything is accounted for, and memory is bounded."""
-        sent = self.crowd.end(at_once=at_once)
+    def end(self, *, sent: dict[str, Sent] | None = None, size: int = 0) -> dict[Kind, Row]:
+        """Everything is accounted for, and memory is bounded; `sent`: publishing has ended before."""
+        sent = self.crowd.end(sent)
         if self._processes == [node.server for node in self.farm.nodes]:
             redis = self.memory_bounded()
             assert redis < 8 * MIB + sum(len(one.at) * (size + 200) for one in sent.values()) * 1.5
         self.crowd.leave()
-        return {kind: self.account(self.name, kind, self.crowd.of(kind), sent) for kind in KINDS}
+        return {kind: self.account(self.name, kind, some, sent) for kind in KINDS if (some := self.crowd.of(kind))}
 
     def memory_bounded(self) -> int:
         """No process has grown by more than it may; by how much Redis has."""
@@ -185,7 +185,7 @@ def test_more_is_missed_than_is_kept(farm: Farm, begin: Begin) -> None:
     case = begin("more is missed than is kept", "few")
     crowd = case.crowd
     crowd.mixed(TIMES)
-    case.begin(every=0.001, once=True)
+    case.begin(every=0.004, once=True)
     for number in range(ROUNDS):
         home = number % len(farm.nodes)
         with crowd.breaking([*crowd.at(home, "member"), *crowd.at(home, "plain")]):
@@ -196,6 +196,24 @@ def test_more_is_missed_than_is_kept(farm: Farm, begin: Begin) -> None:
     rows = case.end()
     for kind in KINDS:
         assert rows[kind].announced >= 100
+
+
+def test_nothing_comes_after_the_break(farm: Farm, begin: Begin) -> None:
+    """Where a later message would show that one is missing, none is sent."""
+    case = begin("nothing more is sent after a black hole")
+    crowd, node = case.crowd, farm.nodes[0]
+    for home in range(len(farm.nodes)):
+        crowd.add("stream", home)
+        crowd.add("member", home)
+    case.begin(every=PAUSE, once=True)
+    crowd.check()
+    node.proxy.halt()
+    crowd.more(20)
+    sent = farm.publisher.end()
+    until(lambda: not node.healthy())
+    node.proxy.go_on()
+    rows = case.end(sent=sent)
+    assert rows["stream"].announced == rows["member"].announced == 0
 
 
 def test_redis_throws_out_a_process_that_does_not_read(farm: Farm, begin: Begin) -> None:
@@ -264,7 +282,7 @@ def test_a_client_stops_reading(farm: Farm, begin: Begin) -> None:
     for one, at in since.items():
         until(lambda one=one, at=at: one.told_since(at) and one.joined, f"{one.name} is back")  # type: ignore[misc]
     farm.publisher.allow(count + 20)
-    sent = crowd.end(at_once=False)
+    sent = crowd.end(farm.publisher.end(at_once=False))
     crowd.leave()
     for kind in KINDS:
         row = case.account("others stop reading", kind, [one for one in reading if one.kind == kind], sent)
