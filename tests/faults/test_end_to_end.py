@@ -222,7 +222,7 @@ def test_redis_throws_out_a_process_that_does_not_read(farm: Farm, begin: Begin)
     crowd, broker = case.crowd, farm.broker
     broker.command("CONFIG", "SET", "client-output-buffer-limit", "pubsub 262144 0 0")
     crowd.mixed(TIMES)
-    case.begin(every=0.001, size=size, once=True)
+    case.begin(every=PAUSE if FULL else 0.001, size=size, once=True)
 
     def hears(node: Node) -> bool:
         subscribers: str = broker.command("CLIENT", "LIST", "TYPE", "pubsub")
@@ -247,8 +247,8 @@ def test_clients_come_and_go(farm: Farm, begin: Begin) -> None:
     case = begin("clients leave and return at random")
     crowd = case.crowd
     crowd.mixed(TIMES, chance=random.Random(seed))
-    case.begin(every=0.002, once=True)
-    crowd.more(5000 if FULL else 300)
+    case.begin(every=PAUSE if FULL else 0.002, once=True)
+    crowd.more(2000 if FULL else 300)
     crowd.stay()
     rows = case.end()
     assert rows["stream"].announced == 0
