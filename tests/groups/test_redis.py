@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import asyncio
 import gc
 import json
 import os
@@ -395,6 +396,20 @@ def test_a_loop_that_is_closed_under_the_link_is_noticed_at_the_next_use(broker:
     )
     ran = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, timeout=60, check=False)
     assert ran.stdout.splitlines() == ["['x'] ['two']", "['x'] ['two']"], ran.stderr
+
+
+def test_a_run_of_asyncio_may_end_at_the_moment_when_the_link_breaks(redis_server: str) -> None:
+    with brokers.broker(redis_server) as own:
+
+        async def main() -> None:
+            await RedisLayer(own.url).echo()
+            own.kill()
+            await asyncio.sleep(0)  # the sockets are found broken in the turn in which the tasks are cancelled
+
+        run = threading.Thread(target=asyncio.run, args=(main(),), daemon=True)
+        run.start()
+        run.join(PATIENCE)
+        assert not run.is_alive()
 
 
 def test_a_run_of_asyncio_needs_no_thread(broker: Broker, prefix: str) -> None:

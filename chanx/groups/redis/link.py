@@ -153,6 +153,9 @@ class Link:
             error = await self._try()
             if error is None:
                 return
+            task = asyncio.current_task()
+            if task is not None and task.cancelling():  # a task group tells of what broke at that moment instead
+                raise asyncio.CancelledError
             lasted = self._broken()
             attempts = 0 if lasted and time.monotonic() - began > self._options.max_pause else attempts + 1
             if not self.failed:
