@@ -29,6 +29,7 @@ from chanx.groups.redis import RedisLayer
 
 HOST = "127.0.0.1"
 TEXT = "x" * 100
+SAID = Publication(f'{{"action":"said","text":"{TEXT}"}}', groups=("room",))
 PAUSE = 0.02  # seconds between two attempts to connect
 BURST = 10  # broadcasts at once
 AUDIENCES = (1, 2, 8, 32)  # processes that hear a PUBLISH
@@ -137,6 +138,24 @@ async def broadcasts(url: str, process: Process, members: int, bursts: int, defl
     return cpu / (bursts * BURST * members)
 
 
+async def heard(url: str, process: Process, redis: str, messages: int, kept: bool) -> float:
+    """Seconds of CPU time for each broadcast from elsewhere that a process hears for one member, one at a time."""
+    crowd, layer = Crowd(url), RedisLayer(redis)
+    if kept:
+        layer.keep({"room": History(size=100)})
+    await crowd.grow(1)
+    await layer.echo()
+    watch = Stopwatch(process)
+    for _ in range(messages):
+        before = crowd.came
+        await layer.publish(SAID)
+        await crowd.until(before + 1)
+    _, cpu = watch.read()
+    await layer.aclose()
+    await crowd.leave()
+    return cpu / messages
+
+
 # -- Redis ----------------------------------------------------------------------------------------------
 
 
@@ -173,11 +192,10 @@ async def published(url: str, process: Process, hearing: int, messages: int, kep
         await reader.readuntil(b":1\r\n")
     tasks = [asyncio.create_task(_throw_away(reader)) for reader, _ in lines]
     watch = Stopwatch(process)
-    said = Publication(f'{{"action":"said","text":"{TEXT}"}}', groups=("room",))
 
     async def some() -> None:
         for _ in range(messages // 50):
-            await layer.publish(said)
+            await layer.publish(SAID)
 
     await asyncio.gather(*(some() for _ in range(50)))
     _, cpu = watch.read()
@@ -246,10 +264,11 @@ def run(arguments: Namespace) -> int:
     with redis_server() as (url, broker):
         for what, env in _ways(url):
             with serving(**env) as (address, process):
-                alone = asyncio.run(broadcasts(address, process, 1, 5 * bursts, arguments.deflate))
                 cost = asyncio.run(broadcasts(address, process, count, bursts, arguments.deflate))
-            _row(f"a broadcast {what} to one member, CPU time", f"{alone * 1e6:.1f} µs")
+                alone = asyncio.run(heard(address, process, url, 50 * bursts, HISTORY in env)) if env else None
             _row(f"a broadcast {what}, CPU time for each of {count}", f"{cost * 1e6:.1f} µs")
+            if alone is not None:
+                _row(f"one heard {what} for a single member, CPU time", f"{alone * 1e6:.0f} µs")
         for hearing in AUDIENCES:
             cost = asyncio.run(published(url, broker, hearing, messages))
             _row(f"Redis: a broadcast that {hearing} hear, CPU time", f"{cost * 1e6:.1f} µs")

@@ -192,7 +192,7 @@ def capacity(*arguments: str) -> dict[str, str]:
 
 def test_capacity_prints_every_figure(redis_server: str) -> None:
     found = capacity()
-    assert len(found) == 17, redis_server
+    assert len(found) == 16, redis_server
     assert all(figure[0].isdigit() for figure in found.values())
     for name in ("an open connection, memory of the process", "Redis: each of 10 messages"):
         assert float(found[name].split()[0]) > 0
