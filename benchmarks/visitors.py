@@ -124,8 +124,10 @@ class Visitor(asyncio.Protocol):
                 return
             self.opened.set_result(None)
             self._crowd.sockets.add(self)
-        count, at = texts(data)
+        count, at, pings = texts(data)
         self._rest = data[at:]
+        for payload in pings:
+            self.transport.write(bytes((0x8A, 0x80 | len(payload))) + bytes(4) + payload)
         if count:
             self._crowd.took(count)
 
@@ -142,9 +144,13 @@ class Visitor(asyncio.Protocol):
         self.transport.write(bytes((0x81, 0x80 | len(payload))) + bytes(4) + payload)
 
 
-def texts(data: bytes) -> tuple[int, int]:
-    """How many text frames begin the data, and where they end; frames of a server have no mask."""
+def texts(data: bytes) -> tuple[int, int, list[bytes]]:
+    """How many text frames are in the data, where the last whole frame ends, and the pings among them.
+
+    Frames of a server have no mask.
+    """
     count = at = 0
+    pings: list[bytes] = []
     while len(data) >= at + 2:
         size, head = data[at + 1], 2
         if size == 126:
@@ -153,9 +159,12 @@ def texts(data: bytes) -> tuple[int, int]:
             size, head = int.from_bytes(data[at + 2 : at + 10]), 10
         if len(data) < at + head + size:
             break
-        count += data[at] & 15 == 1
+        kind = data[at] & 15
+        count += kind == 1
+        if kind == 9:
+            pings.append(data[at + head : at + head + size])
         at += head + size
-    return count, at
+    return count, at, pings
 
 
 class Stopwatch:

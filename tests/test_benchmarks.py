@@ -21,6 +21,7 @@ from benchmarks.fanout import HEATS
 from benchmarks.lifecycle import timed as connections
 from benchmarks.lives import LIVES, Life
 from benchmarks.stream import Streamer, frame, streamers
+from benchmarks.visitors import texts
 from benchmarks.wire import App, UnansweredError, answers, timed
 from tests.brokers import Broker
 from tests.full import FULL
@@ -206,3 +207,11 @@ def test_capacity_measures_a_server_of_ones_own() -> None:
 def test_capacity_wants_both_the_address_and_the_process(capsys: pytest.CaptureFixture[str]) -> None:
     assert main(["capacity", "--url", "ws://127.0.0.1:8000/"]) == 2
     assert "--url and --pid" in capsys.readouterr().err
+
+
+def test_frames_of_a_server_are_counted() -> None:
+    short, long = b"\x81\x02hi", b"\x81\x7e\x00\x80" + bytes(128)
+    ping = b"\x89\x03abc"
+    assert texts(short + ping + long + short[:3]) == (2, len(short + ping + long), [b"abc"])
+    assert texts(b"\x81\x7f" + (70_000).to_bytes(8) + bytes(70_000)) == (1, 70_010, [])
+    assert texts(b"") == texts(b"\x81") == (0, 0, [])
