@@ -195,7 +195,8 @@ class Outbox(Queue):
             (self._writer or self._made_writer()).soon()
 
     def _made_writer(self) -> Writer:
-        self._writer = self._connection.home.writer(self._write, self._lost, self._connection.variables)
+        connection = self._connection
+        self._writer = connection.home.writer(self._write, self._lost, connection.variables, connection.watch)
         return self._writer
 
     async def _write(self) -> None:
@@ -214,7 +215,8 @@ class Outbox(Queue):
             return
         self._mine = False
         self.writing = SHUT if self.closed else None
-        self._wake()
+        if self._turns or self._empty is not None:
+            self._wake()
 
     async def _write_next(self) -> None:
         item = self.take()

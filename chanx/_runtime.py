@@ -21,10 +21,10 @@ import anyio.lowlevel
 from anyio.lowlevel import RunVar
 from starlette.exceptions import HTTPException
 
-from chanx._writers import AsyncioWriter, ParkedWriter, TrioWriter, Work, Writer
+from chanx._writers import AsyncioWriter, Late, ParkedWriter, Starts, TrioWriter, Work, Writer
 
 if sys.version_info >= (3, 12):
-    from chanx._writers import SoonWriter, Starts
+    from chanx._writers import SoonWriter
 
 if TYPE_CHECKING:
     from chanx._silence import Silences
@@ -75,10 +75,11 @@ class Runtime(ABC):
         """
 
     @abstractmethod
-    def writer(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
+    def writer(self, work: Work, lost: Callable[[], None], context: contextvars.Context, late: Late) -> Writer:
         """What has frames written in the background, in a copy of the connection's context.
 
-        `lost` is called when its task was cancelled, by `Writer.cancel` or by somebody else.
+        `lost` is called when its task was cancelled, by `Writer.cancel` or by somebody else; `late` when a piece of
+        work for which `Writer.begin` said False was not ended by its first steps.
         """
 
     @abstractmethod
@@ -224,7 +225,7 @@ class AsyncioRuntime(Runtime):
         super().__init__()
         self._loop = asyncio.get_running_loop()
         self._tasks: set[asyncio.Task[None]] = set()
-        self._starts: Any = None  # of workers
+        self._starts = Starts(self._loop)
 
     def here(self) -> bool:
         try:
@@ -247,15 +248,13 @@ class AsyncioRuntime(Runtime):
         task.add_done_callback(self._tasks.discard)
         return job.cancel
 
-    def writer(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
-        return AsyncioWriter(self._loop, self._tasks, work, lost, context.copy())
+    def writer(self, work: Work, lost: Callable[[], None], context: contextvars.Context, late: Late) -> Writer:
+        return AsyncioWriter(self._starts, self._loop, self._tasks, work, lost, context.copy(), late)
 
     def worker(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
         if sys.version_info >= (3, 12):
-            if self._starts is None:
-                self._starts = Starts(self._loop)
             return SoonWriter(self._starts, self._loop, self._tasks, work, lost, context)
-        return ParkedWriter(self._loop, self._tasks, work, lost, context)
+        return ParkedWriter(self._starts, self._loop, self._tasks, work, lost, context)
 
     def time(self) -> float:
         return self._loop.time()
@@ -314,7 +313,7 @@ class TrioRuntime(Runtime):
         self._trio.spawn_system_task(job.run, context=context.copy())
         return job.cancel
 
-    def writer(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:
+    def writer(self, work: Work, lost: Callable[[], None], context: contextvars.Context, late: Late) -> Writer:  # noqa: ARG002
         return TrioWriter(work, lost, context.copy())
 
     def worker(self, work: Work, lost: Callable[[], None], context: contextvars.Context) -> Writer:

@@ -15,7 +15,7 @@ import asyncio
 import contextvars
 import logging
 import sys
-from collections.abc import Callable, Coroutine
+from collections.abc import Callable, Coroutine, Generator
 from typing import Any, Protocol
 
 logger = logging.getLogger("chanx")
@@ -23,12 +23,18 @@ logger = logging.getLogger("chanx")
 #: Writes until nothing waits.
 Work = Callable[[], Coroutine[Any, Any, None]]
 
+#: Is told that a piece of work was not ended by its first steps.
+Late = Callable[[], None] | None
+
 
 class Writer(Protocol):
     """Has the work done in a task of its own; only one piece of work at a time is asked for."""
 
     def begin(self) -> bool:
-        """Have the work done, at once where that can be; False when it is done already."""
+        """Have the work done, at once where that can be.
+
+        False when it is done already, or when `late` will be called if its first steps do not end it.
+        """
         ...
 
     def soon(self) -> None:
@@ -40,19 +46,128 @@ class Writer(Protocol):
         ...
 
 
+class Due(Protocol):
+    """What begins when it is asked to."""
+
+    def start(self) -> None:
+        """Begin, unless that is cancelled by now."""
+        ...
+
+
+class Starts:
+    """What is to begin when the loop goes on: one callback for all of it."""
+
+    __slots__ = ("_due", "_loop")
+
+    def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
+        self._loop = loop
+        self._due: list[Due] = []
+
+    def add(self, one: Due) -> None:
+        if not self._due:
+            self._loop.call_soon(self._start)
+        self._due.append(one)
+
+    def _start(self) -> None:
+        due, self._due = iter(self._due), []
+        try:
+            for one in due:
+                one.start()
+        finally:
+            for one in due:  # one has ended the program, maybe only for now
+                self.add(one)
+
+
+class Turn:
+    """What a parked task waits for: a future as far as asyncio can tell (`asyncio.isfuture`).
+
+    A future of asyncio wakes its task by a callback of the loop, and serves once. This one is used again and again, and
+    `Starts` wakes all whose turn it is in one callback; that takes half as long.
+    """
+
+    __slots__ = ("_asyncio_future_blocking", "_cancelled", "_context", "_due", "_late", "_loop", "_starts", "_wake")
+
+    def __init__(self, starts: Starts, loop: asyncio.AbstractEventLoop, late: Late) -> None:
+        self._asyncio_future_blocking = False
+        self._starts = starts
+        self._loop = loop
+        self._late = late
+        self._wake: Callable[[Turn], object] | None = None
+        self._context: contextvars.Context | None = None
+        self._due = False
+        self._cancelled = False
+
+    def __await__(self) -> Generator[Turn, None, None]:
+        self._asyncio_future_blocking = True
+        yield self
+
+    def give(self) -> bool:
+        """Let the task go on soon; False when it does not wait."""
+        if self._wake is None or self._due:
+            return False
+        self._due = True
+        self._starts.add(self)
+        return True
+
+    def start(self) -> None:
+        """Let the task go on now; not within another task."""
+        wake, context = self._wake, self._context
+        assert wake is not None
+        assert context is not None
+        self._wake, self._due = None, False
+        context.run(wake, self)
+        if self._late is not None and not self.parked():
+            self._late()
+
+    def parked(self) -> bool:
+        """Does the task wait for its turn?"""
+        return self._wake is not None
+
+    def get_loop(self) -> asyncio.AbstractEventLoop:
+        return self._loop
+
+    def add_done_callback(self, wake: Callable[[Turn], object], *, context: contextvars.Context) -> None:
+        """The task waits."""
+        self._wake = wake
+        self._context = context
+
+    def cancel(self, msg: object = None) -> bool:  # noqa: ARG002 - asyncio passes it on
+        """The task is cancelled; False when it goes on anyway, and will be told then."""
+        if self.done():
+            return False
+        self._cancelled = self._due = True
+        self._loop.call_soon(self.start)
+        return True
+
+    def done(self) -> bool:
+        """Does the task go on soon, or has it gone on? Asked by anyio, which looks for tasks that wait."""
+        return self._wake is None or self._due
+
+    def result(self) -> None:
+        """Asked by the task when it goes on.
+
+        Raises:
+            asyncio.CancelledError: it was cancelled meanwhile.
+        """
+        if self._cancelled:
+            raise asyncio.CancelledError
+
+
 class _Tasks:
     """What the writers of asyncio share: tasks that are held strongly and whose end is looked at."""
 
-    __slots__ = ("_context", "_loop", "_lost", "_task", "_tasks", "_work")
+    __slots__ = ("_context", "_loop", "_lost", "_starts", "_task", "_tasks", "_work")
 
     def __init__(
         self,
+        starts: Starts,
         loop: asyncio.AbstractEventLoop,
         tasks: set[asyncio.Task[None]],
         work: Work,
         lost: Callable[[], None],
         context: contextvars.Context,
     ) -> None:
+        self._starts = starts
         self._loop = loop
         self._tasks = tasks
         self._work = work
@@ -84,27 +199,38 @@ class _Tasks:
 class ParkedWriter(_Tasks):
     """One task, which waits for the next piece of work."""
 
-    __slots__ = ("_parked",)
+    __slots__ = ("_late", "_turn")
 
-    _parked: asyncio.Future[None] | None
+    def __init__(
+        self,
+        starts: Starts,
+        loop: asyncio.AbstractEventLoop,
+        tasks: set[asyncio.Task[None]],
+        work: Work,
+        lost: Callable[[], None],
+        context: contextvars.Context,
+        late: Late = None,
+    ) -> None:
+        _Tasks.__init__(self, starts, loop, tasks, work, lost, context)
+        self._late = late
+        self._turn: Turn | None = None
 
     def begin(self) -> bool:
-        task = self._task
-        if task is None or self._parked is None or self._parked.done():  # none yet, or it was cancelled
-            self._parked = None
-            self._keep(asyncio.Task(self._run(), loop=self._loop, context=self._context))
-        else:
-            self._parked.set_result(None)
+        if self._turn is not None and self._turn.give():
+            return self._late is None
+        self._turn = None  # there is none yet, or it was cancelled
+        self._keep(asyncio.Task(self._run(), loop=self._loop, context=self._context))
         return True
 
     def soon(self) -> None:
         self.begin()
 
     async def _run(self) -> None:
+        turn = Turn(self._starts, self._loop, self._late)
         while True:
             await self._work()
-            self._parked = parked = self._loop.create_future()
-            await parked
+            self._turn = turn
+            await turn
 
 
 if sys.version_info >= (3, 12):
@@ -113,6 +239,18 @@ if sys.version_info >= (3, 12):
         """A task for each piece of work, which takes its first steps while it is made."""
 
         __slots__ = ()
+
+        def __init__(
+            self,
+            starts: Starts,
+            loop: asyncio.AbstractEventLoop,
+            tasks: set[asyncio.Task[None]],
+            work: Work,
+            lost: Callable[[], None],
+            context: contextvars.Context,
+            late: Late = None,  # noqa: ARG002 - `begin` tells it
+        ) -> None:
+            _Tasks.__init__(self, starts, loop, tasks, work, lost, context)
 
         def begin(self) -> bool:
             # not through the loop's task factory, which may be anything
@@ -125,33 +263,10 @@ if sys.version_info >= (3, 12):
         def soon(self) -> None:
             self._keep(asyncio.Task(self._work(), loop=self._loop, context=self._context))
 
-    class Starts:
-        """What is to begin when the loop goes on: one callback for all of it."""
-
-        __slots__ = ("_due", "_loop")
-
-        def __init__(self, loop: asyncio.AbstractEventLoop) -> None:
-            self._loop = loop
-            self._due: list[SoonWriter] = []
-
-        def add(self, writer: SoonWriter) -> None:
-            if not self._due:
-                self._loop.call_soon(self._start)
-            self._due.append(writer)
-
-        def _start(self) -> None:
-            due, self._due = iter(self._due), []
-            try:
-                for writer in due:
-                    writer.start()
-            finally:
-                for writer in due:  # one has ended the program, maybe only for now
-                    self.add(writer)
-
     class SoonWriter(_Tasks):
         """A task for each piece of work, which takes its first steps while it is made, and that is never in `begin`."""
 
-        __slots__ = ("_due", "_starts")
+        __slots__ = ("_due",)
 
         def __init__(
             self,
@@ -162,8 +277,7 @@ if sys.version_info >= (3, 12):
             lost: Callable[[], None],
             context: contextvars.Context,
         ) -> None:
-            _Tasks.__init__(self, loop, tasks, work, lost, context)
-            self._starts = starts
+            _Tasks.__init__(self, starts, loop, tasks, work, lost, context)
             self._due = False
 
         def begin(self) -> bool:

@@ -7,6 +7,7 @@ import contextlib
 import contextvars
 import json
 import logging
+import sys
 from collections.abc import AsyncGenerator, Awaitable, Callable
 from typing import Any
 
@@ -358,6 +359,28 @@ async def test_a_writer_that_somebody_cancels(when: str, caplog: pytest.LogCaptu
             wire.release()
             wire.leave()
             await wire.end()
+    assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@ASYNCIO
+@pytest.mark.skipif(sys.version_info >= (3, 12), reason="what is pushed is written at once")
+async def test_a_writer_that_somebody_cancels_before_it_goes_on(caplog: pytest.LogCaptureFixture) -> None:
+    """Its frame is lost, and so is the connection."""
+    channel = room()
+    async with serve(channel) as wire:
+        await wire.accepted()
+        await wire.until(lambda: wire.listening)
+        before = asyncio.all_tasks()
+        await say(channel, "1")
+        await wire.reached(written=2)
+        await anyio.wait_all_tasks_blocked()
+        await say(channel, "2")
+        for task in asyncio.all_tasks() - before:
+            task.cancel()
+        await wire.until(lambda: channel.layers()[0].members.count("room") == 0)
+        assert len(wire.frames) == 1
+        wire.leave()
+        await wire.end()
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
 
 
