@@ -14,8 +14,8 @@ from tests.faults.publisher import Sent
 RESTARTING = 1012
 
 WHO: dict[Kind, str] = {
-    "stream": "history, client recovers",
-    "member": "history, client knows nothing of it",
+    "stream": "history, stream",
+    "member": "history, no stream",
     "plain": "no history",
 }
 

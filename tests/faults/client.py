@@ -82,7 +82,6 @@ class Client:
         path: of the channel.
         ports: of the servers that there are; asked anew for each connection.
         home: which of them is the first to try.
-        leaves: comes and goes at random, by this generator.
         receive_buffer: of its socket, in bytes.
 
     Attributes:
@@ -103,7 +102,6 @@ class Client:
         ports: Callable[[], list[int]],
         home: int,
         *,
-        leaves: random.Random | None = None,
         receive_buffer: int | None = None,
     ) -> None:
         self.name, self.kind, self.room, self.home = name, kind, room, home
@@ -113,7 +111,9 @@ class Client:
         self.jumps: list[tuple[int, int]] = []
         self.wrong: list[str] = []
         self._path, self._ports = path, ports
-        self._leaves, self._receive_buffer = leaves, receive_buffer
+        self._receive_buffer = receive_buffer
+        self._leaves: random.Random | None = None
+        self._leaving: asyncio.Task[None] | None = None
         self._reading = asyncio.Event()
         self._reading.set()
         self._over = asyncio.Event()
@@ -135,6 +135,11 @@ class Client:
     def go_on(self) -> None:
         """Read again."""
         self._reading.set()
+
+    def roam(self, chance: random.Random) -> None:
+        """Leave and return at random."""
+        self._leaves = chance
+        self._leaving = asyncio.create_task(self._leave())
 
     def stay(self) -> None:
         """Leave no more."""
@@ -175,7 +180,7 @@ class Client:
             self._missing = False
             self.log.append(Opened(time.monotonic()))
             self.joined = self.kind != "stream"
-            leaving = asyncio.create_task(self._leave()) if self._leaves is not None else None
+            self._leaving = asyncio.create_task(self._leave()) if self._leaves is not None else None
             try:
                 while True:
                     await self._reading.wait()
@@ -184,8 +189,8 @@ class Client:
                 self.joined = False
                 self.log.append(Closed(error.rcvd.code if error.rcvd is not None else 1006))
             finally:
-                if leaving is not None:
-                    leaving.cancel()
+                if self._leaving is not None:
+                    self._leaving.cancel()
 
     async def _narrow(self, port: int, receive_buffer: int) -> socket.socket:
         """A socket with little room for what is not read; set before it connects, or the window is large already."""

@@ -14,6 +14,8 @@ from tests.faults.proxy import Proxy
 
 #: `make faults` repeats each break so often.
 ROUNDS = 5 if os.environ.get("CHANX_FULL") else 1
+#: Of the random tests: one for each round, or the one that is asked for.
+SEEDS = [int(os.environ["CHANX_SEED"])] if os.environ.get("CHANX_SEED") else list(range(ROUNDS))
 
 
 @pytest.fixture

@@ -8,6 +8,7 @@ import random
 import time
 from collections.abc import Callable, Iterable, Iterator, Mapping
 from contextlib import AbstractContextManager, ExitStack, contextmanager
+from functools import partial
 from typing import Any, Self
 
 import httpx
@@ -189,13 +190,12 @@ class Crowd:
         self._runs.append(self.farm.portal.start_task_soon(client.run))
         return client
 
-    def mixed(self, times: int, *, chance: random.Random | None = None) -> None:
-        """So many of each sort at each process; with `chance`, they come and go."""
+    def mixed(self, times: int) -> None:
+        """So many of each sort at each process."""
         for home in range(len(self.farm.ports())):
             for kind, path in SORTS:
                 for _ in range(times):
-                    leaves = random.Random(chance.random()) if chance is not None else None
-                    self.add(kind, home, path, leaves=leaves)
+                    self.add(kind, home, path)
         self.wait_joined()
 
     def wait_joined(self) -> None:
@@ -215,6 +215,10 @@ class Crowd:
         """Call these on the loop of the clients."""
         for function in functions:
             self.farm.portal.call(function)
+
+    def roam(self, chance: random.Random) -> None:
+        """Everybody leaves and returns at random."""
+        self.call(*(partial(one.roam, random.Random(chance.random())) for one in self.clients))
 
     def stay(self) -> None:
         """Nobody leaves any more."""

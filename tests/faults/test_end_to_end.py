@@ -246,8 +246,9 @@ def test_clients_come_and_go(farm: Farm, begin: Begin) -> None:
     print(f"CHANX_SEED={seed}")  # noqa: T201 - shown when it fails
     case = begin("clients leave and return at random")
     crowd = case.crowd
-    crowd.mixed(TIMES, chance=random.Random(seed))
+    crowd.mixed(TIMES)
     case.begin(every=PAUSE if FULL else 0.002, once=True)
+    crowd.roam(random.Random(seed))
     crowd.more(2000 if FULL else 300)
     crowd.stay()
     rows = case.end()
@@ -296,12 +297,11 @@ def test_a_client_stops_reading(farm: Farm, begin: Begin) -> None:
     assert len(told) == counted["strict"]["slow_closed"] - before["strict"]["slow_closed"] == 2
     assert sum(map(int, told)) == counted["strict"]["frames_dropped"] - before["strict"]["frames_dropped"]
     assert sum(map(int, told)) <= sum(row.announced + row.recovered for row in strict.values())
-    # A stream is told where it stands, or finds that it does not get what comes next, and asks for it.
+    # A stream finds that it does not get what comes next, and asks for it; or it is told where it stands.
     jumped = sum(seq - last - 1 for last, seq in slow["stream", "/dropping"].jumps)
-    assert drops["stream"].announced + jumped > 0
-    assert drops["stream"].recovered >= jumped
-    missed = drops["plain"].dropped + drops["stream"].announced + jumped
-    assert missed == counted["dropping"]["frames_dropped"] - before["dropping"]["frames_dropped"]
+    assert drops["stream"].recovered + drops["stream"].announced >= jumped
+    missed = drops["plain"].dropped + (jumped or drops["stream"].announced)
+    assert missed == counted["dropping"]["frames_dropped"] - before["dropping"]["frames_dropped"] > 0
     assert log.count("what is oldest is dropped") == 2
     assert all(counted["chat"][name] == before["chat"][name] for name in ("frames_dropped", "slow_closed"))
     if not FULL:  # else it has missed more than one recovery brings

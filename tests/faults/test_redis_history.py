@@ -14,7 +14,7 @@ from chanx import Channel, Context, History, LayerUnavailable
 from chanx.groups.redis import RedisLayer
 from chanx.testing import Client, connect
 from tests.brokers import Broker
-from tests.faults.conftest import ROUNDS, impatient
+from tests.faults.conftest import SEEDS, impatient
 from tests.faults.proxy import Proxy
 from tests.faults.test_redis_link import GAP, PATIENCE, until
 from tests.kernel.messages import Hired, Said
@@ -172,7 +172,7 @@ async def test_a_count_that_has_gone_back_begins_a_new_epoch(
         assert await texts(one, 1) == ["d"]
 
 
-@pytest.mark.parametrize("seed", range(ROUNDS))
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_no_loss_and_no_order_is_broken(
     broker: Broker, proxy: Proxy, layer: RedisLayer, elsewhere: Channel, seed: int
 ) -> None:

@@ -12,7 +12,7 @@ import pytest
 from chanx import LayerUnavailable, Publication, _runtime
 from chanx.groups.redis import RedisLayer
 from tests.brokers import Broker
-from tests.faults.conftest import ROUNDS, impatient
+from tests.faults.conftest import SEEDS, impatient
 from tests.faults.proxy import Proxy
 
 pytestmark = [pytest.mark.faults, pytest.mark.redis]
@@ -54,7 +54,7 @@ async def until(condition: Callable[[], bool]) -> None:
             await anyio.sleep(0.01)
 
 
-@pytest.mark.parametrize("seed", range(ROUNDS))
+@pytest.mark.parametrize("seed", SEEDS)
 async def test_no_loss_is_silent(broker: Broker, proxy: Proxy, layer: RedisLayer, seed: int) -> None:
     chance = random.Random(seed)
     listeners = [Listener(layer, str(number)) for number in range(3)]
