@@ -28,6 +28,8 @@ from chanx.groups.redis.waiter import Waiter
 
 logger = logging.getLogger("chanx")
 
+#: How often a history is asked for, where the link breaks meanwhile.
+ASKED = 3
 #: How long `aclose` waits for the link to end, in seconds.
 CLOSING = 5.0
 
@@ -122,7 +124,14 @@ class RedisLayer(Linked):
         history = self.histories.find(group)
         if history is None:
             raise ValueError(f"{group!r} has no history; see Channel(history=…)")
-        answers = await self._carry([self._keeper.recalling(group, history, after, epoch, last, most, page)], asks=True)
+        command = self._keeper.recalling(group, history, after, epoch, last, most, page)
+        for again in reversed(range(ASKED)):  # a question may be asked again, whatever has become of it
+            try:
+                answers = await self._carry([command], asks=True)
+                break
+            except LayerUnavailable as error:
+                if not error.sent or not again:
+                    raise
         recalled = self._keeper.read(group, answers[0])
         link, place = self._opened()
         if not link.over:
