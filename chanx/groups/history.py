@@ -138,9 +138,14 @@ class HistoryLayer(GroupLayer, Protocol):
 
 
 class Histories:
-    """Which groups of a layer have a history."""
+    """Which groups of a layer have a history.
+
+    Attributes:
+        plain: groups that are known to have none.
+    """
 
     def __init__(self) -> None:
+        self.plain: set[str] = set()
         self._rules: dict[str, tuple[re.Pattern[str], History]] = {}
         self._found: dict[str, History | None] = {}
         self._lock = threading.Lock()
@@ -159,11 +164,12 @@ class Histories:
                 before = self._rules.get(pattern)
                 if before is not None and before[1] != history:
                     raise ConfigurationError(
-                        f"history={{{pattern!r}: …}} is {before[1]} already, on the same group layer"
+                        f"history={{{pattern!r}: {history}}}: on this group layer it is {before[1]} already; "
+                        "channels that share a layer share its histories, so give both the same"
                     )
                 regex = re.compile(".*".join(map(re.escape, pattern.split("*"))), re.DOTALL)
                 self._rules[pattern] = regex, history
-            self._found = {}
+            self._found, self.plain = {}, set()
 
     def find(self, group: str) -> History | None:
         """The history of a group, if it has one."""
@@ -180,14 +186,15 @@ class Histories:
 
     def any_of(self, groups: tuple[str, ...]) -> bool:
         """Has any of these groups a history?"""
-        found = self._found
+        plain = self.plain  # another one where rules are added meanwhile
+        if plain.issuperset(groups):
+            return False
         for group in groups:
-            try:
-                if found[group] is not None:
-                    return True
-            except KeyError:
-                if self.find(group) is not None:
-                    return True
+            if self.find(group) is not None:
+                return True
+            if len(plain) >= REMEMBERED:
+                plain.clear()
+            plain.add(group)
         return False
 
     def parts(self, publication: Publication, users: Mapping[str, str] | None = None) -> Iterable[Publication]:

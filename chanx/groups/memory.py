@@ -69,16 +69,18 @@ class MemoryLayer:
         return self._logs.recall(self._history(group), group, after, epoch, last, most, page)
 
     async def _publish(self, publication: Publication) -> None:
-        if publication.event is None and self.histories.any_of(publication.groups):
-            self._take_parts(publication)
-        else:
+        histories, groups = self.histories, publication.groups
+        if publication.event is not None or histories.plain.issuperset(groups) or not histories.any_of(groups):
             self.members.deliver(publication)
+        else:
+            self._take_parts(publication)
 
     def _take(self, publication: Publication) -> None:
-        if publication.event is None and self.histories.any_of(publication.groups):
-            self._take_parts(publication)
-        else:
+        histories, groups = self.histories, publication.groups
+        if publication.event is not None or histories.plain.issuperset(groups) or not histories.any_of(groups):
             self.members.deliver(publication)
+        else:
+            self._take_parts(publication)
 
     def _take_parts(self, publication: Publication) -> None:
         members = self.members

@@ -113,3 +113,35 @@ def test_the_script_of_the_how_to_page(page: Page) -> None:
         }""",
     )
     assert sorted(heard) == ["0", "1", "2", "in b"]
+
+
+def test_a_count_may_go_on_in_another_epoch(page: Page) -> None:
+    """As after a restart of the broker: the page takes the epoch over, and asks with it from then on."""
+    places, asked, heard, lost = run(
+        page,
+        """async () => {
+            const { resume } = await import("/chanx/history.js");
+            const asked = [], heard = [], lost = [];
+            const end = {
+                _push: (frame) => heard.push(frame.seq),
+                request: async (frame) => {
+                    asked.push({ ...frame.streams.s });
+                    for (const seq of [4, 5]) end._push({ action: "said", stream: "s", seq }, "said");
+                    return { streams: { s: { recovered: true, seq: 5, epoch: "three" } } };
+                },
+            };
+            const places = resume(end, { onlost: (stream) => lost.push(stream) });
+            const told = (action, seq, epoch) => end._push({ action, stream: "s", seq, epoch }, action);
+            told("joined", 1, "one");
+            end._push({ action: "said", stream: "s", seq: 2 }, "said");
+            told("position", 2, "two");
+            end._push({ action: "said", stream: "s", seq: 3 }, "said");
+            told("joined", 5, "three");
+            await new Promise((resolve) => setTimeout(resolve));
+            return [places().s, asked, heard, lost];
+        }""",
+    )
+    assert places == {"seq": 5, "epoch": "three"}
+    assert asked == [{"seq": 3, "epoch": "two"}]
+    assert heard == [2, 3, 4, 5]
+    assert lost == []

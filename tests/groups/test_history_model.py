@@ -80,13 +80,14 @@ class Watcher:
         self._scope = anyio.CancelScope()
         self._moved = anyio.Event()
         self._missing = False
-        self._losses = 0
+        self._joined: Frame | None = None
+        self._asked = 0
         self._ref = itertools.count(1)
 
     async def come(self, tasks: TaskGroup) -> None:
         """Connect."""
         if not self.up:
-            self.up, self._missing = True, False
+            self.up, self._missing, self._joined = True, False, None
             await tasks.start(self._run)
 
     async def go(self) -> None:
@@ -125,6 +126,11 @@ class Watcher:
         assert "stream" in frame or action == "recovered", frame
         if action == "recovered":
             self._answered(frame["streams"]["s"])
+            joined, self._joined = self._joined, None
+            if joined is not None:
+                await self._heard(joined)
+        elif action == "joined" and self._missing:
+            self._joined = frame  # it has left and joined meanwhile
         elif action == "joined":
             if place is None:
                 self._stand(frame["epoch"], frame["seq"])
@@ -156,9 +162,8 @@ class Watcher:
         assert self._client is not None
         assert self.place is not None
         epoch, seq = self.place
-        self._missing, self._losses = True, self.model.losses
+        self._missing, self._asked = True, seq
         streams = {"s": {"seq": seq, "epoch": epoch}}
-        self._asked = seq
         with suppress(Closed):
             await self._client.send(json.dumps({"action": "recover", "streams": streams, "ref": next(self._ref)}))
 
