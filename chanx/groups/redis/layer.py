@@ -125,6 +125,7 @@ class RedisLayer(Linked):
         if history is None:
             raise ValueError(f"{group!r} has no history; see Channel(history=…)")
         command = self._keeper.recalling(group, history, after, epoch, last, most, page)
+        answers: list[Any] = []
         for again in reversed(range(ASKED)):  # a question may be asked again, whatever has become of it
             try:
                 answers = await self._carry([command], asks=True)
