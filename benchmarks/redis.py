@@ -31,7 +31,7 @@ def add_arguments(parser: ArgumentParser) -> None:
     parser.add_argument("--seconds", type=float, default=4.0, help="how long is published in each round")
     parser.add_argument("--rate", type=float, help=f"broadcasts a second; {DELIVERIES} / members where it is left out")
     parser.add_argument("--patience", type=float, default=10.0, help="seconds to wait for what has not come by then")
-    parser.add_argument("--only", default="", help="the limit and the contestants whose names contain this")
+    parser.add_argument("--only", nargs="+", default=[""], help="the limit, and who has one of these in his name")
     parser.add_argument("--peers", type=Path, default=ROOT / ".venv-peers", help="the folder of their environments")
     parser.add_argument("--install", action="store_true", help="make the environments of the peers, with pip")
     parser.add_argument("--link", action="store_true", help="measure the link to Redis alone, in one process")
@@ -54,7 +54,7 @@ async def races(arguments: Namespace, url: str) -> int:
     print(environment("asyncio"))
     versions = ", ".join(f"{name} {version(name)}" for name in ("redis", "hiredis", "uvicorn", "websockets"))
     print(f"{versions}; {len(os.sched_getaffinity(0))} cores; uvicorn {OPTIONS}")
-    chosen = [one for one in contestants(arguments) if one is LIMIT or arguments.only in one.name]
+    chosen = [one for one in contestants(arguments) if one is LIMIT or any(part in one.name for part in arguments.only)]
     for members in sizes:
         rate = arguments.rate or DELIVERIES / members
         load = Load(members, round(rate * arguments.seconds), rate, arguments.patience)
