@@ -460,11 +460,13 @@ def test_loops_that_come_and_go_share_a_link(broker: Broker, prefix: str) -> Non
 def test_a_link_in_a_thread_that_nobody_uses_ends(broker: Broker, prefix: str, monkeypatch: pytest.MonkeyPatch) -> None:
     from chanx.groups.redis import linked as module
 
-    monkeypatch.setattr(module, "LINGER", 0.1)
     layer = RedisLayer(broker.url, prefix=prefix, heartbeat=0.05)
     async_to_sync(layer.publish)(Publication("x", groups=("room",)))
-    for thread in threads():
-        thread.join(PATIENCE)
+    assert len(threads()) == 1
+    with monkeypatch.context() as patched:  # not while something is published, which may take longer than this
+        patched.setattr(module, "LINGER", 0.1)
+        for thread in threads():
+            thread.join(PATIENCE)
     assert threads() == []
     async_to_sync(layer.publish)(Publication("x", groups=("room",)))
     async_to_sync(layer.aclose)()
