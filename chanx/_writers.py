@@ -116,6 +116,7 @@ class Turn:
         assert context is not None
         self._wake, self._due = None, False
         context.run(wake, self)
+        del wake  # the traceback of a cancellation has this frame, and the task has the traceback
         if self._late is not None and not self.parked():
             self._late()
 
