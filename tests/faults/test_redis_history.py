@@ -11,7 +11,9 @@ import anyio.to_thread
 import pytest
 
 from chanx import Channel, Context, History, LayerUnavailable
-from chanx.groups.redis import RedisLayer
+from chanx.groups.redis import RedisLayer, wire
+from chanx.groups.redis.link import Link
+from chanx.groups.redis.outgoing import Entry
 from chanx.testing import Client, connect
 from tests.brokers import Broker
 from tests.faults.conftest import SEEDS, impatient
@@ -152,6 +154,27 @@ async def test_a_hole_is_filled_before_anything_newer(broker: Broker, layer: Red
         assert await texts(two, 2) == ["a", "b"]  # to the process it is as new
         assert await texts(one, 1) == ["b"]  # the client has its own count
         assert one.pending == []
+
+
+async def test_what_was_answered_before_the_link_broke_is_done_once(layer: RedisLayer) -> None:
+    channel = chat(layer)
+    done: list[bool] = []
+    asked, hang_up = wire.command(b"PING"), wire.command(b"CLIENT", b"KILL", b"TYPE", b"normal", b"SKIPME", b"no")
+    batch = [Entry([asked], None, lambda error: done.append(error is None)), Entry([hang_up], None)]
+    batch.append(Entry([asked], None, lambda error: done.append(error is None)))
+
+    def together(link: Link) -> None:
+        for entry in batch:
+            link.publish(entry)
+
+    async with stream(channel) as one:
+        assert (await one.receive())["action"] == "joined"
+        link, place = layer._opened()
+        assert place.post(together, link)
+        await until(lambda: len(done) >= len(batch) - 1)
+        await once(channel, "a")
+        assert await texts(one, 1) == ["a"]
+    assert done == [True, False]
 
 
 async def test_a_count_that_has_gone_back_begins_a_new_epoch(

@@ -21,6 +21,9 @@ from asgiref.sync import async_to_sync
 
 from chanx import Channel, ConfigurationError, Context, LayerUnavailable, Publication, _runtime
 from chanx.groups.redis import RedisLayer, layer_at, wire
+from chanx.groups.redis.options import Options
+from chanx.groups.redis.outgoing import Entry, Outgoing
+from chanx.groups.redis.waiter import Waiter
 from chanx.testing import connect
 from tests import brokers
 from tests.brokers import Broker
@@ -219,6 +222,33 @@ async def test_who_waits_may_be_cancelled_and_what_was_sent_counts(layer: RedisL
     await layer.echo()
     assert one.got[-1] == "z"
     assert set(one.got) <= {"x", "y", "z"}
+
+
+async def test_who_waits_behind_what_the_link_itself_has_to_say_is_told_in_time() -> None:
+    outgoing = Outgoing(Options())
+    waiters = [Waiter(_runtime.current(), deadline) for deadline in (1.0, 3.0)]
+    outgoing.put(Entry([b"asked by the link"], None))
+    for waiter in waiters:
+        outgoing.put(Entry([b"published"], waiter))
+    outgoing.expire(2.0, "nobody answers")
+    assert [waiter.over for waiter in waiters] == [True, False]
+    with pytest.raises(LayerUnavailable, match="nobody answers"):
+        await waiters[0].wait(None)
+    assert [entry.waiter for entry in await outgoing.batch()] == [None, waiters[1]]
+
+
+async def test_an_id_that_is_read_after_the_end_is_not_kept(layer: RedisLayer) -> None:
+    seen: list[Context] = []
+    channel = Channel(groups=layer)
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        seen.append(ctx)
+
+    async with connect(channel):
+        assert layer.members.given == {seen[0].id}
+    assert seen[0].id
+    assert layer.members.given == set()
 
 
 async def test_a_full_queue_raises(broker: Broker, prefix: str) -> None:

@@ -45,11 +45,12 @@ class Entry:
         self.waiter = waiter
 
     def resolve(self, error: LayerUnavailable | None = None) -> None:
-        """It is done, or failed."""
+        """It is done, or failed; what is said after the first time does not count."""
         if self.waiter is not None:
             self.waiter.resolve(error)
-        if self.done is not None:
-            self.done(error)
+        done, self.done = self.done, None
+        if done is not None:
+            done(error)
 
 
 class Outgoing:
@@ -104,8 +105,15 @@ class Outgoing:
 
     def expire(self, now: float, why: str) -> None:
         """Tell those who have waited for as long as they may."""
-        while self._queue and (waiter := self._queue[0].waiter) is not None and waiter.deadline <= now:
-            self._taken().resolve(LayerUnavailable(why))
+        kept: list[Entry] = []  # what the link has to say itself: nobody waits for it, and it stays
+        while self._queue and ((waiter := self._queue[0].waiter) is None or waiter.deadline <= now):
+            entry = self._taken()
+            if waiter is None:
+                kept.append(entry)
+            else:
+                entry.resolve(LayerUnavailable(why))
+        for entry in reversed(kept):
+            self.put_first(entry)
 
     def fail(self, why: str) -> None:
         """Tell all who wait."""
