@@ -38,7 +38,8 @@ class Context(Generic[StateT]):
         """The connection's id, unique over processes; for `exclude=` and `connection=`."""
         connection = self._connection
         members = connection.service.layer.members
-        if members.begun is not None:  # others may send to it: it is told where they may have done so in vain
+        # others may send to it: it is told where they may have done so in vain; not after its end, or it would stay
+        if members.begun is not None and members.has(connection.id):
             members.given.add(connection.id)
         return connection.id
 
