@@ -107,9 +107,10 @@ class Stream:
             ConnectionClosed: the connection has ended.
         """
         self.seq = kept.seq
-        excluded = bool(kept.users) and (self._streams.user or None) in kept.users
+        streams, users = self._streams, kept.users  # ids of connections are among them: it may be the same one still
+        excluded = bool(users) and (streams.connection.id in users or (streams.user or None) in users)
         text = self.told() if excluded else with_place(kept, self.name)
-        await self._streams.connection.send_text(text)
+        await streams.connection.send_text(text)
 
     def told(self, action: str = "position", lost: bool = False) -> str:
         """The frame that tells where the client stands."""

@@ -63,7 +63,7 @@ class Kept(Publication, frozen=True):
     Attributes:
         seq: its position; 0 before it has one.
         epoch: the life of the count.
-        users: keys of the users who do not get it when it is sent again.
+        users: keys of the users, and ids of the connections, that do not get it when it is sent again.
         idempotency_key: with an equal one it is published once.
         stream: the public name, once it is framed.
         notice: what tells a client that it was not sent, once it is framed.

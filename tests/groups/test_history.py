@@ -401,6 +401,16 @@ async def test_who_is_excluded_is_told_its_position_and_gets_it_never(world: Wor
         assert brief((await frames(world, bob, 6))[1:5]) == [(1, "a"), (2, "to the others"), (3, "b"), (4, "c")]
 
 
+async def test_a_connection_that_is_excluded_by_its_id_does_not_get_it_later_either(world: World) -> None:
+    channel = channel_of(world)
+    async with connect(channel, query={"group": "room"}) as client:
+        epoch = (await client.receive())["epoch"]
+        await client.send(Boom())
+        assert brief(await frames(world, client, 1)) == [("position", 1)]
+        await recover(client, {"room": (0, epoch)})
+        assert brief((await frames(world, client, 2))[:1]) == [("position", 1)]
+
+
 async def test_an_idempotency_key_publishes_once(world: World) -> None:
     channel = channel_of(world)
     async with connect(channel, query={"group": "room"}) as client:
