@@ -73,7 +73,7 @@ def stream(groups: tuple[str, ...], name: Any, last: Any, user: Any) -> tuple[st
     if not isinstance(name, str) or not 1 <= len(name) <= MOST_NAME:
         raise TypeError(f"stream={name!r}; it is a string of 1 to {MOST_NAME} characters")
     if not isinstance(last, int) or isinstance(last, bool) or last < 0:
-        raise TypeError(f"last={last!r}; it is a whole number")
+        raise TypeError(f"last={last!r}; it is a whole number, 0 or more")
     if not isinstance(user, str):
         raise TypeError(f"user={user!r}; it is a string")
     return groups[0], name, last, user

@@ -10,6 +10,7 @@ from typing import Any, cast
 from chanx import _publish, _runtime
 from chanx._plan import Plan
 from chanx._service import Service
+from chanx._source import Source
 from chanx.exceptions import ConfigurationError
 from chanx.groups.history import History, HistoryLayer
 from chanx.groups.layer import GroupLayer, Publication
@@ -27,6 +28,7 @@ class Publisher:
     _parents: list[Publisher]
     _service: Service | None
     _compiling: threading.RLock
+    _source: Source
     _looked = False  # has it been seen that there is somebody to publish to?
 
     def _compiled(self, where: str) -> Service:
@@ -168,9 +170,15 @@ class Publisher:
             return
         self._histories = {**self._histories, **rules}
         if self._own_layer is not None:
+            where = f"Channel at {self._source.where}"
             if not hasattr(self._own_layer, "keep"):
-                raise ConfigurationError(f"{self.name}: a {type(self._own_layer).__name__} keeps no history")
-            cast("HistoryLayer", self._own_layer).keep(rules)
+                raise ConfigurationError(
+                    f"{where}: a {type(self._own_layer).__name__} keeps no history; leave history= out, or give another"
+                )
+            try:
+                cast("HistoryLayer", self._own_layer).keep(rules)
+            except ConfigurationError as error:
+                raise ConfigurationError(f"{where}: {error}") from None
         for parent in self._parents:
             parent._keep(rules)
 

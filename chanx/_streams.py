@@ -298,8 +298,10 @@ class Streams:
             raise ValueError(f"{group!r} has no history; a stream is for groups of Channel(history=…)")
         stream = self.groups.get(group)
         if stream is not None and stream.name != name:
-            raise ValueError(f"{group!r} is the stream {stream.name!r} of this connection already")
+            raise ValueError(f"{group!r} is the stream {stream.name!r} of this connection already; leave it first")
         if stream is None and name in self.names:
-            raise ValueError(f"the stream {name!r} is another group of this connection already")
+            raise ValueError(
+                f"the stream {name!r} is another group of this connection already; give this one another name"
+            )
         if stream is None and len(self.groups) >= MOST_STREAMS:
             raise ValueError(f"a connection may have {MOST_STREAMS} streams")

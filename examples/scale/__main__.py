@@ -13,7 +13,7 @@ from contextlib import asynccontextmanager
 import anyio
 from anyio.abc import SocketAttribute
 
-from chanx import Channel, LayerUnavailable
+from chanx import Channel, ConfigurationError, LayerUnavailable
 from chanx.groups.redis import RedisLayer
 from examples.scale import channel
 from examples.scale.balancer import Balancer
@@ -53,10 +53,16 @@ async def serve(options: argparse.Namespace, redis: str, folder: str) -> str | N
     """Until it is cancelled; why not, if it cannot be."""
     prefix = f"scale-{secrets.token_hex(4)}"  # what an earlier run has left there does not count
     os.environ.update({channel.REDIS: redis, channel.PREFIX: prefix})
-    layer = RedisLayer(redis, prefix=prefix)
+    try:
+        layer = RedisLayer(redis, prefix=prefix)
+    except ConfigurationError as error:
+        return str(error)
     try:
         await layer.echo()
-        listener = await anyio.create_tcp_listener(local_host=options.host, local_port=options.port)
+        try:
+            listener = await anyio.create_tcp_listener(local_host=options.host, local_port=options.port)
+        except (OSError, OverflowError) as error:  # the latter is for a number that is no port
+            return f"{options.host}, port {options.port}: {error}; name others with --host and --port"
         supervisor = Supervisor(Channel("scale", groups=layer, history=channel.HISTORIES), folder, options.back_after)
         balancer = Balancer(worker.path for worker in supervisor.workers)
         async with listener, anyio.create_task_group() as tasks:

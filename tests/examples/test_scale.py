@@ -259,6 +259,18 @@ def test_a_redis_that_is_not_there_is_named() -> None:
     command.line("cannot be reached")
 
 
+def test_what_cannot_be_is_told_in_one_line(redis_server: str) -> None:
+    command = Command("--redis", "localhost")
+    assert command.process.wait(PATIENCE) == 1
+    assert "no URL of a broker" in command.line("")
+    with scale() as (_, url):
+        port = url.split(":")[2].split("/")[0]
+        for one in (port, "99999"):
+            command = Command("--port", one)
+            assert command.process.wait(PATIENCE) == 1, redis_server
+            assert "name others with --host and --port" in command.line("")
+
+
 @pytest.mark.anyio
 async def test_the_channel_alone() -> None:
     async with in_process(app, "/clients") as client:

@@ -594,7 +594,9 @@ def test_a_history_has_bounds(wrong: dict[str, Any]) -> None:
 def test_two_histories_for_one_pattern() -> None:
     layer = MemoryLayer()
     Channel(groups=layer, history={"room": History(size=5)})
-    with pytest.raises(ConfigurationError, match="already"):
+    with pytest.raises(
+        ConfigurationError, match=r"^Channel at .*test_history\.py:\d+: .* already; .* so give both the same"
+    ):
         Channel(groups=layer, history={"room": History(size=6)})
 
 

@@ -635,6 +635,8 @@ def test_channels_that_name_the_same_url_share_a_layer(broker: Broker) -> None:
         ({"url": "redis://localhost:none"}, "no connection can be made"),
         ({"timeout": 0}, "timeout=0"),
         ({"heartbeat": True}, "heartbeat=True"),
+        ({"prefix": 5}, "prefix=5"),
+        ({"url": "redis://:secret@localhost?protocol=3"}, "protocol=3 for redis://localhost: only RESP2"),
         ({"unavailable": "retry"}, "unavailable='retry'"),
     ],
 )
@@ -721,6 +723,20 @@ async def test_tls(redis_server: str, tmp_path: Path) -> None:
         with pytest.raises(LayerUnavailable):
             await untrusted.publish(Publication("x", groups=("room",)))
         await untrusted.aclose()
+
+
+async def test_who_is_turned_away_is_told_why(redis_server: str, prefix: str, caplog: pytest.LogCaptureFixture) -> None:
+    with brokers.broker(redis_server) as broker:
+        waits, raises = (
+            RedisLayer(broker.url, prefix=prefix, unavailable=one, timeout=0.5) for one in ("wait", "raise")
+        )
+        await waits.publish(Publication("x", groups=("room",)))
+        broker.command("ACL", "SETUSER", "default", "resetchannels")  # who hears such a channel is disconnected
+        await until(lambda: "is still broken: NoPermissionError" in caplog.text)  # and why it stays so
+        for layer in (waits, raises):
+            with pytest.raises(LayerUnavailable, match="cannot be reached: NoPermissionError: this user has no perm"):
+                await layer.publish(Publication("x", groups=("room",)))
+            await layer.aclose()
 
 
 async def test_over_a_unix_socket(redis_server: str, tmp_path: Path) -> None:

@@ -87,9 +87,11 @@ class Dial:
         except ImportError:
             raise ConfigurationError('groups over Redis need redis-py: pip install "chanx[redis]"') from None
         try:
-            self.sync_line()
+            protocol: Any = getattr(self.sync_line(), "protocol", 2)
         except (TypeError, ValueError, redis.exceptions.RedisError) as error:
             raise ConfigurationError(f"no connection can be made for {self.where}: {error}") from None
+        if protocol != 2:
+            raise ConfigurationError(f"protocol={protocol!r} for {self.where}: only RESP2 is spoken; leave it out")
 
     def line(self, name: str) -> Line:
         """A connection for asyncio, which waits without end; it is called `name` in CLIENT LIST."""

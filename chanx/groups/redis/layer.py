@@ -76,6 +76,8 @@ class RedisLayer(Linked):
     ) -> None:
         if unavailable not in ("wait", "raise"):
             raise ConfigurationError(f'RedisLayer(unavailable={unavailable!r}): it is "wait" or "raise"')
+        if not isinstance(prefix, str):  # pyright: ignore[reportUnnecessaryIsInstance]
+            raise ConfigurationError(f"RedisLayer(prefix={prefix!r}): give a string")
         settings = Options(
             timeout=timeout,
             wait=unavailable == "wait",
@@ -100,7 +102,7 @@ class RedisLayer(Linked):
         if link.over:  # since a moment ago
             link, place = self._opened()
         if link.failed and not self._options.wait and waiter is not None:
-            waiter.resolve(LayerUnavailable(f"{self._dial.where} cannot be reached"))
+            waiter.resolve(LayerUnavailable(link.why))
         place.post(link.wished)
         return DONE if waiter is None else waiter.wait(self._grace(place))
 

@@ -89,12 +89,14 @@ class Link:
     Attributes:
         up: it has heard itself, and not been found broken since.
         failed: it was broken, or could not be made, and has not come up since.
+        why: what to tell who could not wait longer: that the broker cannot be reached, and the last reason known.
         over: it has ended.
     """
 
     def __init__(self, dialer: dial.Dial, names: wire.Names, options: Options, wishes: Wishes, layer: Listens) -> None:
         self.up = self.failed = self.over = False
         self.sockets: list[int] = []
+        self.why = f"{dialer.where} cannot be reached"
         self._dial = dialer
         self._names = names
         self._options = options
@@ -124,7 +126,7 @@ class Link:
         if self.over:
             entry.resolve(LayerUnavailable("the link was closed"))
         elif self.failed and not self._options.wait:
-            entry.resolve(LayerUnavailable(f"{self._dial.where} cannot be reached"))
+            entry.resolve(LayerUnavailable(self.why))
         else:
             self._outgoing.put(entry)
 
@@ -158,11 +160,15 @@ class Link:
                 raise asyncio.CancelledError
             lasted = self._broken()
             attempts = 0 if lasted and time.monotonic() - began > self._options.max_pause else attempts + 1
+            told = _told(error)
+            why, self.why = self.why, f"{self._dial.where} cannot be reached: {told}"
             if not self.failed:
                 self.failed = True
-                logger.warning("the link to %s broke: %s; connecting again", self._dial.where, _told(error))
+                logger.warning("the link to %s broke: %s; connecting again", self._dial.where, told)
+            elif why != self.why:  # as where the broker is back, with another password
+                logger.warning("the link to %s is still broken: %s; connecting again", self._dial.where, told)
             if not self._options.wait:
-                self._fail(f"{self._dial.where} cannot be reached")
+                self._fail(self.why)
             pause = min(self._options.max_pause, FIRST_PAUSE * 2 ** min(attempts, 20))
             await asyncio.sleep(pause * random.uniform(0.5, 1.0))
 
@@ -239,11 +245,10 @@ class Link:
 
     def _expire(self) -> None:
         now = time.monotonic()
-        why = f"{self._dial.where} cannot be reached"
-        self._outgoing.expire(now, why)
+        self._outgoing.expire(now, self.why)
         for waiter in self._wishes.waiting():
             if waiter.deadline <= now:
-                waiter.resolve(LayerUnavailable(why))
+                waiter.resolve(LayerUnavailable(self.why))
 
     def _fail(self, why: str) -> None:
         self._outgoing.fail(why)
@@ -371,4 +376,4 @@ def _first(error: BaseException) -> BaseException:
 
 
 def _told(error: BaseException) -> str:
-    return f"{type(error).__name__}: {error}"
+    return f"{type(error).__name__}: {str(error) or 'no answer in time'}"
