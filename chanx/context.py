@@ -149,7 +149,10 @@ class Context(Generic[StateT]):
                 ask for what it has missed.
             last: with `stream`: so many of the last broadcasts are sent first, as far as they are kept; at most 1,000.
             user: with `stream`: the key that `exclude=` goes by in what is sent again, since ids of connections die
-                with them; one for each client, not for each person who may have several.
+                with them; one for each client, not for each person who may have several. A connection has one key:
+                the last that was given, for all its streams.
+
+        To join again what is joined already sends nothing.
 
         Raises:
             ConnectionClosed: the connection has ended, so nothing could be delivered.
