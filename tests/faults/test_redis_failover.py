@@ -5,8 +5,12 @@ there, and no client hears a position twice without being told.
 from __future__ import annotations
 
 import json
+import re
+import secrets
+import socket
+import threading
 from collections.abc import AsyncIterator, Iterator
-from typing import Any
+from typing import Any, cast
 
 import anyio.to_thread
 import pytest
@@ -136,6 +140,46 @@ async def test_the_broker_comes_back_with_what_it_has_written(redis_server: str,
             if lasting:
                 assert (told["seq"], await texts(one, 1)) == (3, ["d"])
         await layer.aclose()
+
+
+class Shifty(Proxy):
+    """Tells each connection another `run_id`."""
+
+    def _pass(self, source: socket.socket, to: socket.socket, gate: threading.Event) -> None:
+        told = f"run_id:{secrets.token_hex(20)}".encode()
+
+        class Sink:
+            def sendall(self, data: bytes) -> None:
+                to.sendall(re.sub(rb"run_id:[0-9a-f]{40}", told, data))
+
+            def shutdown(self, how: int) -> None:
+                to.shutdown(how)
+
+            def close(self) -> None:
+                to.close()
+
+        super()._pass(source, cast("socket.socket", Sink()), gate)
+
+
+@pytest.mark.parametrize("run_id", [True, False])
+async def test_a_run_id_that_says_nothing_may_be_left_out(broker: Broker, run_id: bool) -> None:
+    proxy = Shifty(broker.port)
+    layers = [impatient(proxy.url, run_id=run_id) for _ in range(2)]
+    channel, other = chat(layers[0]), Channel("other", groups=layers[1], history=RULES)
+    async with stream(channel) as one:
+        epoch = (await one.receive())["epoch"]
+        await publish(channel, ["a"])
+        await publish(other, ["b"])
+        await anyio.to_thread.run_sync(lambda: channel.broadcast_sync(Said(text="c"), group="room"))
+        if run_id:
+            await moved(one, epoch)
+        else:
+            assert await texts(one, 3) == list("abc")
+    now = broker.command("HGET", "chanx:count:room", "epoch")
+    assert (now == epoch) is not run_id
+    for layer in layers:
+        await layer.aclose()
+    proxy.close()
 
 
 async def test_a_broker_that_has_forgotten_the_scripts_gets_them_again(

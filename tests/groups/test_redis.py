@@ -637,6 +637,7 @@ def test_channels_that_name_the_same_url_share_a_layer(broker: Broker) -> None:
         ({"heartbeat": True}, "heartbeat=True"),
         ({"prefix": 5}, "prefix=5"),
         ({"url": "redis://:secret@localhost?protocol=3"}, "protocol=3 for redis://localhost: only RESP2"),
+        ({"run_id": 1}, "run_id=1"),
         ({"unavailable": "retry"}, "unavailable='retry'"),
     ],
 )

@@ -49,6 +49,9 @@ class RedisLayer(Linked):
         connect_timeout: how long connecting may take, in seconds.
         max_pause: the longest pause between two attempts to connect, in seconds; the first is 0.1.
         queue: how many publications may wait to be sent; one more raises `LayerUnavailable`.
+        run_id: histories begin another epoch where the server tells another `run_id` (Redis, "INFO server") than
+            before, since it may have forgotten something. False where connections to one and the same server are told
+            different ones, as behind some proxies; all processes say the same.
         options: more arguments of redis-py's connections, as `username`, `password`, `ssl_ca_certs`; what the URL
             says counts more.
 
@@ -72,6 +75,7 @@ class RedisLayer(Linked):
         connect_timeout: float = 5.0,
         max_pause: float = 5.0,
         queue: int = 10_000,
+        run_id: bool = True,
         **options: Any,
     ) -> None:
         if unavailable not in ("wait", "raise"):
@@ -86,6 +90,7 @@ class RedisLayer(Linked):
             connect_timeout=connect_timeout,
             max_pause=max_pause,
             queue=queue,
+            run_id=run_id,
         )
         super().__init__(Dial(url, options, connect_timeout), wire.Names(prefix), settings)
 

@@ -13,7 +13,7 @@ from typing import Any
 from chanx.exceptions import LayerUnavailable
 from chanx.groups.redis.dial import Line, refusals, unknown_script
 from chanx.groups.redis.options import Options
-from chanx.groups.redis.scripts import LOAD, Call, life_of
+from chanx.groups.redis.scripts import Call, life_of, load
 from chanx.groups.redis.waiter import Waiter
 
 #: What goes out in one write, at most: entries.
@@ -131,7 +131,7 @@ class Outgoing:
                 commands += entry.commands
             if Call in map(type, commands):
                 if life is None:
-                    life = await _loaded(line)
+                    life = await _loaded(line, load(self._options.run_id))
                 commands = [one + life if type(one) is Call else one for one in commands]
             await line.send_packed_command(commands, check_health=False)
             for entry in batch:
@@ -155,12 +155,12 @@ class Outgoing:
         return entry
 
 
-async def _loaded(line: Line) -> bytes:
+async def _loaded(line: Line, commands: list[bytes]) -> bytes:
     """Have a connection know the scripts; returns what each of their commands ends with."""
     refused = refusals()
-    await line.send_packed_command(LOAD, check_health=False)
+    await line.send_packed_command(commands, check_health=False)
     answers: list[Any] = []
-    for _ in LOAD:
+    for _ in commands:
         try:
             answers.append(await line.read_response(disable_decoding=True))
         except refused as refusal:

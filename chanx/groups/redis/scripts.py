@@ -87,9 +87,13 @@ end
 return {{epoch, seq, 1, packets}}
 """.strip().encode()
 
-#: What is said on a connection before the first of these commands; see `Life`.
-LOAD = [wire.command(b"SCRIPT", b"LOAD", script) for script in (_PUBLISH, _RECALL)]
-LOAD.append(wire.command(b"INFO", b"server"))
+_LOAD = [wire.command(b"SCRIPT", b"LOAD", script) for script in (_PUBLISH, _RECALL)]
+_LOAD_AND_ASK = [*_LOAD, wire.command(b"INFO", b"server")]
+
+
+def load(run_id: bool) -> list[bytes]:
+    """What is said on a connection before the first of these commands; `run_id`: ask for the life of the server."""
+    return _LOAD_AND_ASK if run_id else _LOAD
 
 
 class Call(bytes):
@@ -99,10 +103,10 @@ class Call(bytes):
 
 
 def life_of(answers: list[Any]) -> bytes:
-    """The last argument of each `Call` on a connection, from the answers to `LOAD`.
+    """The last argument of each `Call` on a connection, from the answers to `load`.
 
-    It is empty where the broker does not say: then a count that has gone back is noticed by a process that has heard
-    more, and not before.
+    It is empty where the broker does not say, or was not asked: then a count that has gone back is noticed by a process
+    that has heard more, and not before.
     """
     told: Any = answers[-1]
     lines: list[bytes] = told.splitlines() if isinstance(told, bytes) else []

@@ -14,7 +14,7 @@ from typing import Any
 from chanx.exceptions import LayerUnavailable
 from chanx.groups.redis import dial
 from chanx.groups.redis.options import Options
-from chanx.groups.redis.scripts import LOAD, Call, life_of
+from chanx.groups.redis.scripts import Call, life_of, load
 
 #: How long the first pause after a failure is, in seconds; each is twice the last one.
 FIRST_PAUSE = 0.05
@@ -68,7 +68,7 @@ class SyncPublisher:
         calls = any(isinstance(one, Call) for one in commands)
         try:
             if calls and self._life is None:
-                self._life = life_of(self._asked(line, LOAD))
+                self._life = life_of(self._asked(line, load(self._options.run_id)))
             life = self._life or b""
             asked = [one + life if isinstance(one, Call) else one for one in commands] if calls else commands
             for answer in self._asked(line, asked):
