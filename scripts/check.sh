@@ -26,6 +26,7 @@ step "mypy --strict" "$py" -m mypy --strict --config-file pyproject.toml
 step "mypy --strict, examples/django_rooms" types_of_rooms
 # Named, or a pyrightconfig.json in any folder above would be taken in its place.
 step "pyright" "$py" -m pyright --project pyproject.toml --pythonpath "$py"
+step "types as users see them" "$py" -m pytest -q -m typing tests/kernel tests/clients
 step "architecture" "$py" -m pytest -q tests/test_architecture.py
 step "docs" "$py" -m mkdocs build --strict --quiet
 

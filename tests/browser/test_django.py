@@ -12,6 +12,7 @@ import pytest
 from playwright.sync_api import Browser, BrowserContext, Locator, Page, expect
 
 from tests.browser.conftest import Server
+from tests.full import FULL
 
 pytestmark = pytest.mark.browser
 
@@ -81,7 +82,7 @@ def enter(context: BrowserContext, server: Server, room: str) -> Page:
     return page
 
 
-@pytest.mark.parametrize("chat", ["uvicorn", "daphne"], indirect=True)
+@pytest.mark.parametrize("chat", ["uvicorn", "daphne"] if FULL else ["uvicorn"], indirect=True)
 def test_what_is_said_in_one_tab_is_seen_in_both(context: BrowserContext, chat: Server) -> None:
     one, two = enter(context, chat, "lobby"), enter(context, chat, "lobby")
     elsewhere = enter(context, chat, "elsewhere")
@@ -95,6 +96,7 @@ def test_what_is_said_in_one_tab_is_seen_in_both(context: BrowserContext, chat: 
     expect(talk(one)).to_have_count(2)
 
 
+@pytest.mark.skipif(not FULL, reason="make full has it; the pages of both kinds do so below")
 def test_a_tab_comes_back_after_a_restart(context: BrowserContext, chat: Server) -> None:
     one, two = enter(context, chat, "lobby"), enter(context, chat, "lobby")
     chat.kill()

@@ -24,6 +24,7 @@ from chanx.testing import connect as in_process
 from examples.scale import app
 from examples.scale.messages import Answered, Said, Say, Welcome
 from tests.brokers import Broker
+from tests.full import FULL
 from tests.servers import HOST, ROOT
 
 PATIENCE = 30.0
@@ -206,8 +207,10 @@ def test_clients_of_a_killed_process_come_back_at_the_other(broker: Broker, stac
 
 
 @pytest.mark.redis
-def test_what_is_said_again_is_heard_once(broker: Broker, stack: ExitStack) -> None:
-    with scale("--redis", broker.url) as (_, url):
+def test_what_is_said_again_is_heard_once_and_who_is_killed_comes_back_by_itself(
+    broker: Broker, stack: ExitStack
+) -> None:
+    with scale("--redis", broker.url, "--back-after", "0.1") as (command, url):
         clients = Client(stack, url), Client(stack, url)
         for client in clients:
             client.send(action="say", id="a", text="hello", ref=1)
@@ -218,11 +221,7 @@ def test_what_is_said_again_is_heard_once(broker: Broker, stack: ExitStack) -> N
                 client.until("said")
             assert client.said == [("hello", clients[0].process), ("bye", clients[1].process)]
 
-
-@pytest.mark.redis
-def test_who_is_killed_comes_back_by_itself(broker: Broker, stack: ExitStack) -> None:
-    with scale("--redis", broker.url, "--back-after", "0.1") as (command, url):
-        client = Client(stack, url)
+        client = clients[0]
         other = "two" if client.process == "one" else "one"
         client.send(action="kill", process=other)
         assert "back in 0.1 seconds" in command.line(f"{other} (process")
@@ -232,7 +231,9 @@ def test_who_is_killed_comes_back_by_itself(broker: Broker, stack: ExitStack) ->
 
 
 @pytest.mark.redis
-@pytest.mark.parametrize("number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL])
+@pytest.mark.parametrize(
+    "number", [signal.SIGINT, signal.SIGTERM, signal.SIGKILL] if FULL else [signal.SIGINT, signal.SIGKILL]
+)
 def test_nothing_is_left_behind(redis_server: str, stack: ExitStack, number: signal.Signals) -> None:
     with scale() as (command, url):
         client = Client(stack, url)
