@@ -51,7 +51,7 @@ class Publisher:
         Args:
             message: a model or struct with a literal tag.
             group: one group.
-            groups: several; a member of more than one gets the message once.
+            groups: several; a member of more than one gets the message once, but once for each that has a history.
             connection: the id of a single connection.
             exclude: ids of connections that do not get it.
             key: what the message is about, as in `key="price:AAPL"`. With `Channel(overflow="coalesce")` it takes

@@ -192,7 +192,7 @@ class Context(Generic[StateT]):
         Args:
             message: a model or struct with a literal tag.
             group: one group.
-            groups: several; a member of more than one gets the message once.
+            groups: several; a member of more than one gets the message once, but once for each that has a history.
             connection: the id of a single connection.
             exclude: ids of connections that do not get it, as in `exclude=ctx.id`.
             key: what the message is about, as in `key="price:AAPL"`. With `Channel(overflow="coalesce")` it takes

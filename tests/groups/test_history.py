@@ -440,6 +440,14 @@ async def test_each_group_with_history_counts_for_itself(world: World) -> None:
         ]
 
 
+async def test_who_has_joined_no_stream_gets_it_for_each_group_with_history(world: World) -> None:
+    channel = channel_of(world)
+    async with connect(channel, query={"plain": ["room", "room 2", "other", "another"]}) as client:
+        await channel.broadcast(Said(text="x"), groups=["room", "room 2", "other", "another"])
+        await publish(channel, "y")
+        assert sorted(one["text"] for one in await frames(world, client, 4)) == ["x", "x", "x", "y"]
+
+
 async def test_a_topic_has_streams_of_its_own(world: World) -> None:
     hub, inner = Channel(groups=world.layer), Channel(history=RULES)
 
