@@ -156,6 +156,26 @@ async def test_a_hole_is_filled_before_anything_newer(broker: Broker, layer: Red
         assert one.pending == []
 
 
+async def test_a_process_that_keeps_no_history_hears_what_others_count(
+    proxy: Proxy, layer: RedisLayer, elsewhere: Channel
+) -> None:
+    channel = Channel("plain", groups=layer)
+
+    @channel.on_connect
+    async def enter(ctx: Context) -> None:
+        await ctx.join("room")
+
+    async with plain(channel) as one:
+        await publish(elsewhere, ["a"])
+        assert await texts(one, 1) == ["a"]
+        await away(proxy, layer)
+        await publish(elsewhere, ["b"])
+        proxy.go_on()
+        assert await one.receive() == GAP
+        await publish(elsewhere, list("cd"))
+        assert await texts(one, 2) == list("cd")
+
+
 async def test_what_was_answered_before_the_link_broke_is_done_once(layer: RedisLayer) -> None:
     channel = chat(layer)
     done: list[bool] = []

@@ -100,7 +100,8 @@ class Linked:
             for one in publication.connections:
                 if not members.has(one):
                     self.stray(one)
-        if isinstance(publication, Kept):
+        # where only others keep its history, nothing can be asked for: then it is a broadcast like any other
+        if isinstance(publication, Kept) and self.histories.find(publication.groups[0]) is not None:
             self._tracks.heard(publication)
         else:
             self._deliver(publication)
