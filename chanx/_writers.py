@@ -117,7 +117,7 @@ class Turn:
         self._wake, self._due = None, False
         context.run(wake, self)
         del wake  # the traceback of a cancellation has this frame, and the task has the traceback
-        if self._late is not None and not self.parked():
+        if self._late is not None and not self._cancelled and not self.parked():
             self._late()
 
     def parked(self) -> bool:

@@ -16,6 +16,7 @@ import anyio.lowlevel
 import pytest
 
 from chanx import Channel, Context, Limits, _runtime
+from chanx._writers import ParkedWriter, Starts
 from tests.kernel.messages import Said
 from tests.kernel.wire import Wire, serve, websocket_scope
 
@@ -384,6 +385,43 @@ async def test_a_writer_that_somebody_cancels_before_it_goes_on(caplog: pytest.L
         wire.leave()
         await wire.end()
     assert [record for record in caplog.records if record.levelno >= logging.ERROR] == []
+
+
+@ASYNCIO
+@pytest.mark.parametrize("first", ["the piece of work", "the cancellation"])
+async def test_a_parked_writer_goes_on_once_whoever_comes_first(first: str) -> None:
+    """What was to be done by the one that is cancelled is lost; what is asked for after that is not."""
+    loop, tasks, told = asyncio.get_running_loop(), set[asyncio.Task[None]](), list[str]()
+
+    async def work() -> None:
+        told.append("done")
+
+    context = contextvars.copy_context()
+    writer = ParkedWriter(
+        Starts(loop), loop, tasks, work, lambda: told.append("lost"), context, lambda: told.append("late")
+    )
+    assert writer.begin()
+    await anyio.wait_all_tasks_blocked()
+    assert not writer.begin()
+    await anyio.wait_all_tasks_blocked()
+    assert told == ["done", "done"]  # by the same task, and none of them late
+    (task,) = tasks
+    if first == "the cancellation":
+        task.cancel()
+        assert writer.begin()  # by another task
+    else:
+        assert not writer.begin()
+        task.cancel()
+    task.cancel()
+    await anyio.wait_all_tasks_blocked()
+    if first == "the cancellation":
+        assert told == ["done", "done", "done"]
+    else:
+        assert told == ["done", "done", "late", "lost"]
+    assert task.cancelled()
+    writer.cancel()
+    await anyio.wait_all_tasks_blocked()
+    assert tasks == set()
 
 
 async def test_a_thousand_members_and_a_close_in_between() -> None:
