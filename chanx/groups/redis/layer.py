@@ -44,7 +44,7 @@ class RedisLayer(Linked):
         unavailable: what becomes of who publishes or joins while the link is broken: `"wait"` lets him wait for
             `timeout`, and then raises; `"raise"` raises at once. A `LayerUnavailable` either way.
         timeout: how long who publishes or joins may wait while the link is broken, in seconds. What had been sent
-            before that was noticed is waited for until it is: `heartbeat` and `heartbeat_timeout` together at most.
+            before that was noticed is waited for until it is: as a rule `heartbeat` and `heartbeat_timeout` at most.
         heartbeat: how often the layer sends itself something through the broker, in seconds.
         heartbeat_timeout: how long that may take until the link counts as broken, in seconds.
         connect_timeout: how long connecting may take, in seconds.
