@@ -20,8 +20,7 @@ from starlette.routing import Route, WebSocketRoute
 from chanx import Channel, Context, History, Limits
 from chanx.groups.redis import RedisLayer
 
-#: What is kept of a room: the most that may be. One test publishes 20 more; of the others nothing is gone but what Redis
-#: lost.
+#: What is kept of a room: the most that may be. One test publishes 20 more; else nothing is gone but what Redis lost.
 SIZE = 10_000
 #: The same where something is to be missing: more than is read at once, and less than the tests publish.
 FEW = 150
