@@ -156,6 +156,25 @@ async def test_a_hole_is_filled_before_anything_newer(broker: Broker, layer: Red
         assert one.pending == []
 
 
+async def test_who_joins_after_the_break_hears_nothing_from_before(
+    proxy: Proxy, layer: RedisLayer, elsewhere: Channel
+) -> None:
+    """The last member was just leaving when the link broke."""
+    channel = chat(layer)
+    async with plain(channel) as one:
+        await publish(elsewhere, ["a"])
+        assert await texts(one, 1) == ["a"]
+        proxy.halt()
+    await away(proxy, layer)
+    await publish(elsewhere, list("bc"))
+    proxy.go_on()
+    await until(layer.healthy)
+    await until(lambda: layer._tracks._table == {})
+    async with plain(channel) as two:
+        await publish(elsewhere, ["d"])
+        assert await texts(two, 1) == ["d"]
+
+
 async def test_a_process_that_keeps_no_history_hears_what_others_count(
     proxy: Proxy, layer: RedisLayer, elsewhere: Channel
 ) -> None:

@@ -229,7 +229,10 @@ class Link:
         self._needed = self._answers = 0
         self._confirmed.clear()
         self._risen.clear()
-        self._affected.update(dict.fromkeys(self._layer.affected(self._wishes.broke())))
+        groups, left = self._wishes.broke()
+        for channel in left:  # the answer will not come
+            self._layer.unheard(channel)
+        self._affected.update(dict.fromkeys(self._layer.affected(groups)))
         if not self.over:  # else there may be no loop any more to wake somebody on
             self._down.set()
             self._wished.set()

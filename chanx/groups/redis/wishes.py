@@ -129,10 +129,13 @@ class Wishes:
                 del self._table[channel]
             return waiters, again
 
-    def broke(self) -> list[str]:
-        """The link is gone, and with it all subscriptions; the groups that were subscribed."""
+    def broke(self) -> tuple[list[str], list[bytes]]:
+        """The link is gone, and with it all subscriptions; the groups that were subscribed, and the channels that were
+        being left.
+        """
         with self._lock:
             groups = [wish.group for wish in self._table.values() if wish.heard is Heard.YES and wish.group is not None]
+            left = [wish.channel for wish in self._table.values() if wish.heard is Heard.LEAVING]
             for wish in tuple(self._table.values()):
                 wish.heard = Heard.NOT
                 if wish.wanted:
@@ -140,7 +143,7 @@ class Wishes:
                 else:
                     del self._table[wish.channel]
                     self._changed.pop(wish, None)
-            return groups
+            return groups, left
 
     def forget(self, channel: bytes) -> None:
         """One of the layer's own channels is of no use any more."""
