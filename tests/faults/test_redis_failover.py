@@ -15,7 +15,7 @@ from typing import Any, cast
 import anyio.to_thread
 import pytest
 
-from chanx import Channel, LayerUnavailable
+from chanx import Channel, History, LayerUnavailable, Publication
 from chanx.groups.redis import RedisLayer
 from chanx.testing import Client
 from tests import brokers
@@ -140,6 +140,25 @@ async def test_the_broker_comes_back_with_what_it_has_written(redis_server: str,
             if lasting:
                 assert (told["seq"], await texts(one, 1)) == (3, ["d"])
         await layer.aclose()
+
+
+async def test_a_broker_that_has_no_memory_left_stores_nothing_more(broker: Broker) -> None:
+    layer = impatient(broker.url)
+    layer.keep({"room *": History()})
+    known, other = Publication("{}", groups=("room 1",)), Publication("{}", groups=("room 2",))
+    await layer.publish(known)
+    broker.command("CONFIG", "SET", "maxmemory-policy", "noeviction")
+    broker.command("CONFIG", "SET", "maxmemory", 1)
+    keys = broker.keys()
+    for publication in (known, other):
+        with pytest.raises(LayerUnavailable, match="maxmemory"):
+            await layer.publish(publication)
+    with pytest.raises(LayerUnavailable, match="maxmemory"):
+        await layer.recall("room 2")
+    assert (await layer.recall("room 1")).seq == 1
+    await layer.publish(Publication("{}", groups=("no history",)))
+    assert broker.keys() == keys
+    await layer.aclose()
 
 
 class Shifty(Proxy):

@@ -24,13 +24,14 @@ from chanx.groups.redis import wire
 
 logger = logging.getLogger("chanx")
 
+#: What is written first takes memory, so that a server that has none left refuses; later it would not.
 _COUNT = """
 local known = redis.call('HMGET', KEYS[1], 'epoch', 'life', 'seq')
 local epoch, life = known[1], ARGV[#ARGV]
 if not epoch then
   epoch = ARGV[1]
-  redis.call('DEL', KEYS[2])
   redis.call('HSET', KEYS[1], 'epoch', epoch, 'life', life)
+  redis.call('DEL', KEYS[2])
   redis.call('PEXPIRE', KEYS[1], ARGV[2])
 elseif life ~= '' and known[2] ~= life then
   redis.call('HSET', KEYS[1], 'epoch', ARGV[1], 'life', life, 'before', epoch, 'ended', known[3] or '0')
