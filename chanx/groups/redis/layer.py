@@ -250,7 +250,7 @@ class RedisLayer(Linked):
             await waiter.wait(self._grace(place))
 
     def _commands(self, publication: Publication) -> list[bytes]:
-        if not self.histories:
+        if publication.event is not None or not self.histories or not self.histories.any_of(publication.groups):
             return self._names.publishing(publication, f"{_process.identity}-{next(self._numbers)}")
         commands: list[bytes] = []
         for part in self.histories.parts(publication, self.members.users_of(publication)):
