@@ -14,8 +14,9 @@ import anyio
 from starlette.exceptions import HTTPException
 
 from chanx import _lifecycle
+from chanx._gate import RETRY_AFTER
 from chanx._outbox import HELD, short_reason
-from chanx.exceptions import ConnectionClosed, Reject
+from chanx.exceptions import ConnectionClosed, LayerUnavailable, Reject
 
 if TYPE_CHECKING:
     from chanx.connection import Connection
@@ -91,6 +92,10 @@ async def open_socket(connection: Connection) -> bool:
             return False
         # a hook that closes, and then stumbles over that, wanted the client to see the close
         if connection.left and isinstance(failure, ConnectionClosed):  # as a subscription ends before it is told so
+            return False
+        if isinstance(failure, LayerUnavailable):  # the layer's own log tells of it, once
+            logger.info("refused a connection: %s", failure)
+            await refuse(connection, Reject(503, "the group layer is unavailable", {"Retry-After": str(RETRY_AFTER)}))
             return False
         if not (connection.closing and isinstance(failure, ConnectionClosed)):
             connection.report("the handshake", failure)

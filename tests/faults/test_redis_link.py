@@ -12,7 +12,7 @@ import pytest
 
 from chanx import Channel, Context, LayerUnavailable
 from chanx.groups.redis import RedisLayer
-from chanx.testing import Client, Closed, connect
+from chanx.testing import Client, Closed, Refused, connect
 from tests.brokers import Broker
 from tests.faults.conftest import ROUNDS, impatient
 from tests.faults.proxy import Proxy
@@ -268,8 +268,36 @@ async def test_or_nobody_waits(broker: Broker) -> None:
             await layer.subscribe("other")
         with pytest.raises(LayerUnavailable):
             await anyio.to_thread.run_sync(lambda: channel.broadcast_sync(Said(text="x"), group="room"))
+        with pytest.raises(Refused) as refused:
+            async with joined(channel):
+                pytest.fail("it was let in")
+        assert (refused.value.status, refused.value.headers["retry-after"]) == (503, "1")
         broker.start()
         assert await one.receive() == GAP
+        await works(channel, one)
+    await layer.aclose()
+
+
+async def test_who_waits_for_an_answer_is_told_before_the_break_is_noticed(broker: Broker) -> None:
+    layer = impatient(broker.url, timeout=0.3, heartbeat=60.0, heartbeat_timeout=60.0)
+    channel = chat(layer)
+    errors: list[LayerUnavailable] = []
+
+    async def publish() -> None:
+        with pytest.raises(LayerUnavailable) as told:
+            await channel.broadcast(Said(text="perhaps"), group="room")
+        errors.append(told.value)
+
+    async with joined(channel) as one:
+        await works(channel, one)
+        broker.halt()
+        with anyio.fail_after(PATIENCE):
+            await publish()  # it is under way for ever
+            await publish()  # it waits behind that one
+        assert [error.sent for error in errors] == [True, False]
+        assert channel.healthy()
+        broker.go_on()
+        assert await one.receive(Said) == Said(text="perhaps")
         await works(channel, one)
     await layer.aclose()
 

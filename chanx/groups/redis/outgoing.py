@@ -6,6 +6,7 @@ Rules: it is bounded, and nobody waits for longer than he may. What was sent is 
 from __future__ import annotations
 
 import asyncio
+import time
 from collections import deque
 from collections.abc import Callable
 from typing import Any
@@ -18,6 +19,8 @@ from chanx.groups.redis.waiter import Waiter
 
 #: What goes out in one write, at most: entries.
 BATCH = 1000
+#: Seconds between two looks for who waits too long, while the broker gives no answer.
+LOOK_AGAIN = 0.1
 
 
 class Entry:
@@ -64,6 +67,7 @@ class Outgoing:
         self._options = options
         self._queue: deque[Entry] = deque()
         self._flight: list[Entry] = []
+        self._timer: asyncio.TimerHandle | None = None  # until when what is under way may take
         self._bytes = 0
         self._some = asyncio.Event()
 
@@ -122,32 +126,52 @@ class Outgoing:
 
     async def send(self, line: Line) -> None:
         """Send all that comes, and tell who waits; for as long as a connection lasts."""
-        refused, unknown = refusals(), unknown_script()
         life: bytes | None = None  # until the connection knows the scripts
-        while True:
-            batch = self._flight = await self.batch()
-            commands: list[bytes] = []
-            for entry in batch:
-                commands += entry.commands
-            if Call in map(type, commands):
-                if life is None:
-                    life = await _loaded(line, load(self._options.run_id))
-                commands = [one + life if type(one) is Call else one for one in commands]
-            await line.send_packed_command(commands, check_health=False)
-            for entry in batch:
-                error: LayerUnavailable | None = None
-                for _ in entry.commands:
-                    try:
-                        answer: Any = await line.read_response(disable_decoding=True)
-                    except refused as refusal:
-                        error = LayerUnavailable(f"the broker refused: {refusal}", sent=True)
-                        if isinstance(refusal, unknown):
-                            life = None  # the next ones bring it; this is not sent again, or it might be overtaken
-                    else:
-                        if entry.answers is not None:
-                            entry.answers.append(answer)
-                entry.resolve(error)
-            self._flight = []
+        try:
+            while True:
+                batch = self._flight = await self.batch()
+                self._timer = asyncio.get_running_loop().call_later(self._options.timeout, self._late)
+                life = await self._send(line, batch, life)
+                self._flight = []
+                self._timer.cancel()
+        finally:
+            if self._timer is not None:
+                self._timer.cancel()
+
+    async def _send(self, line: Line, batch: list[Entry], life: bytes | None) -> bytes | None:
+        """Send a batch, and tell who waits; returns what is known of the scripts then."""
+        refused, unknown = refusals(), unknown_script()
+        commands: list[bytes] = []
+        for entry in batch:
+            commands += entry.commands
+        if Call in map(type, commands):
+            if life is None:
+                life = await _loaded(line, load(self._options.run_id))
+            commands = [one + life if type(one) is Call else one for one in commands]
+        await line.send_packed_command(commands, check_health=False)
+        for entry in batch:
+            error: LayerUnavailable | None = None
+            for _ in entry.commands:
+                try:
+                    answer: Any = await line.read_response(disable_decoding=True)
+                except refused as refusal:
+                    error = LayerUnavailable(f"the broker refused: {refusal}", sent=True)
+                    if isinstance(refusal, unknown):
+                        life = None  # the next ones bring it; this is not sent again, or it might be overtaken
+                else:
+                    if entry.answers is not None:
+                        entry.answers.append(answer)
+            entry.resolve(error)
+        return life
+
+    def _late(self) -> None:
+        """There is no answer: tell those whose time is up, and look again until there is one, or the link breaks."""
+        now = time.monotonic()
+        for entry in self._flight:
+            if entry.waiter is not None and entry.waiter.deadline <= now:
+                entry.waiter.resolve(LayerUnavailable("the broker gave no answer in time", sent=True))
+        self.expire(now, "the broker gives no answer")
+        self._timer = asyncio.get_running_loop().call_later(LOOK_AGAIN, self._late)
 
     def _taken(self) -> Entry:
         entry = self._queue.popleft()
