@@ -87,6 +87,7 @@ class Client:
     Attributes:
         log: all that happened, in order.
         joined: the connection is open, and a stream knows where it stands.
+        port: of the server that it is at, or was last.
         last: the last number.
         duplicates: pushes that came twice.
         jumps: what came instead of the next push: a server may do that only where its policy is to drop.
@@ -107,6 +108,7 @@ class Client:
         self.name, self.kind, self.room, self.home = name, kind, room, home
         self.log: list[Entry] = []
         self.joined = False
+        self.port = 0
         self.last = self.duplicates = 0
         self.jumps: list[tuple[int, int]] = []
         self.wrong: list[str] = []
@@ -177,7 +179,7 @@ class Client:
             options["sock"] = await self._narrow(port, self._receive_buffer)
             options["max_queue"] = 1
         async with connect(url, open_timeout=30, close_timeout=10, **options) as self._socket:
-            self._missing = False
+            self._missing, self.port = False, port
             self.log.append(Opened(time.monotonic()))
             self.joined = self.kind != "stream"
             self._leaving = asyncio.create_task(self._leave()) if self._leaves is not None else None

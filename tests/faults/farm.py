@@ -208,8 +208,8 @@ class Crowd:
 
     def at(self, home: int, kind: Kind | None = None) -> list[Client]:
         """Those that are at one process."""
-        count = len(self.farm.ports())
-        return [one for one in self.clients if one.home % count == home and kind in (None, one.kind)]
+        port = self.farm.ports()[home]
+        return [one for one in self.clients if one.port == port and kind in (None, one.kind)]
 
     def call(self, *functions: Callable[[], None]) -> None:
         """Call these on the loop of the clients."""
