@@ -5,8 +5,8 @@ PY := .venv/bin/python
 HOST ?= 127.0.0.1
 PORT ?= 8000
 ARGS ?=
-# Three processes on two cores, each test file in one of them, since much of a test is waiting; PARALLEL= runs all in one.
-PARALLEL ?= --numprocesses 3 --dist loadfile
+# Four processes on two cores, each test file in one of them, since much of a test is waiting; PARALLEL= runs all in one.
+PARALLEL ?= --numprocesses 4 --dist loadfile
 # Each process would compile all modules anew, and pytest rewrite all tests, where the environment forbids to keep them.
 export PYTHONDONTWRITEBYTECODE :=
 # Material for MkDocs prints a notice about its future on every run.

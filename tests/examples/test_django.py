@@ -12,6 +12,7 @@ from pathlib import Path
 import pytest
 
 from tests import brokers
+from tests.full import FULL
 
 ROOT = Path(__file__).parents[2]
 EXAMPLES = ROOT / "examples"
@@ -60,13 +61,14 @@ def test_its_own_tests_with_a_worker(redis_server: str, database: str) -> None:
         assert "OK (skipped=2)" in manage("django_rooms", "test", env=env)
 
 
+@pytest.mark.skipif(not FULL, reason="make full has it; what is with a worker is tested above")
 def test_its_own_tests_in_one_process(database: str) -> None:
     """Without Redis, as it is run at first: what else would change is the layer, which has tests of its own."""
     env = {"ROOMS_DATABASE": database}
     assert "OK" in manage("django_rooms", "test", "rooms.tests.test_workers.OneProcess", env=env)
 
 
-@pytest.mark.parametrize("project", PROJECTS)
+@pytest.mark.parametrize("project", PROJECTS if FULL else ["django_rooms"])  # its tests look at most of that, too
 def test_its_settings(project: str) -> None:
     manage(project, "check", "--fail-level", "WARNING")
 
